@@ -1,0 +1,101 @@
+// Every bound of the system, by name, with its reason. Times are ms unless the name says otherwise.
+
+// Requests (contract of the HTTP API).
+/** A key's length in bytes of UTF-8. LMDB takes keys of up to 1,978 bytes. */
+export const KEY_BYTES_MAX = 1024
+/** A value's length. One value must fit into one slot with room to spare. */
+export const VALUE_BYTES_MAX = 1024 * 1024
+/** Operations in one batch request. */
+export const BATCH_REQUEST_OPS_MAX = 1000
+/** Body of a batch request: many small values, or a few large ones. */
+export const BATCH_REQUEST_BYTES_MAX = 8 * 1024 * 1024
+export const CLIENT_ID_LENGTH_MAX = 64
+/** Requests of one client under way at once: how far its numbers may run apart. */
+export const CLIENT_OUTSTANDING_MAX = 64
+/** A request whose caller names no deadline. Longer than an election and a shard's pause. */
+export const REQUEST_TIMEOUT_MS = 10_000
+/** Configurations in one answer, each with all shards and groups. */
+export const HISTORY_MAX = 1000
+
+// HTTP server. Node's own defaults (60 s, 300 s, no bound on connections) invite slowloris.
+export const HEADERS_TIMEOUT_MS = 10_000
+export const BODY_TIMEOUT_MS = 30_000
+export const CONNECTIONS_CHECK_MS = 2_000
+export const HEADER_BYTES_MAX = 16 * 1024
+export const HEADERS_MAX = 100
+export const CONNECTIONS_MAX = 5_000
+
+// Sessions.
+/** Replies kept per session: a batch's worth and what may be outstanding beside it. */
+export const SESSION_REPLIES_MAX = BATCH_REQUEST_OPS_MAX + CLIENT_OUTSTANDING_MAX
+/** Bytes of replies kept per session (puthash answers previous values); the newest always is. */
+export const SESSION_REPLIES_BYTES_MAX = 4 * 1024 * 1024
+/** A session without a request for so long gives up its replies; retries are refused from then on. */
+export const SESSION_IDLE_MS = 3_600_000
+/** A retired session is remembered for so long after its last request. */
+export const SESSION_FORGET_MS = 7 * 24 * 3_600_000
+/** Sessions looked at by one logged expiry. */
+export const SESSION_EXPIRY_STEP = 1000
+export const SESSION_EXPIRY_INTERVAL_MS = 60_000
+
+// Paxos.
+/** Commands in one slot. */
+export const BATCH_OPS_MAX = 1024
+/** Bytes in one slot, unless a single command is larger. */
+export const BATCH_BYTES_MAX = 1024 * 1024
+/** A peer's message: a slot with the largest command, and its frame. */
+export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+/** Slots proposed and not yet decided. */
+export const PIPELINE_SLOTS_MAX = 8
+export const PIPELINE_BYTES_MAX = 8 * 1024 * 1024
+/** Commands waiting for a slot: beyond, clients are told to come back. */
+export const QUEUE_OPS_MAX = 20_000
+export const QUEUE_BYTES_MAX = 64 * 1024 * 1024
+/** Reads waiting for a confirmation. */
+export const READS_MAX = 50_000
+/** Idle cost against the time to notice a dead leader: four groups beat on two cores. */
+export const HEARTBEAT_MS = 100
+/** A follower starts an election after a random time in this range without its leader. */
+export const ELECTION_TIMEOUT_MIN_MS = 450
+export const ELECTION_TIMEOUT_MAX_MS = 900
+/** No vote for another while a leader was heard within this time: what leases stand on. */
+export const LEASE_MS = 350
+/** Clocks run apart by no more than this fraction: a leader uses so much less of its lease. */
+export const CLOCK_DRIFT_MAX = 0.1
+/** An accept without an answer is sent again. */
+export const RESEND_MS = 250
+/** Own records without a durable write for so long: the leader's disk is sick, it steps down. */
+export const OWN_DISK_TIMEOUT_MS = 1_000
+/** A gap in the log is fetched only when it has lasted: accepts may overtake each other. */
+export const FETCH_DELAY_MS = 30
+/** A catch-up request without an answer is repeated, at another replica. */
+export const FETCH_TIMEOUT_MS = 500
+export const FETCH_BYTES_MAX = 1024 * 1024
+/** How far a candidate may lag: it must be given all that its voters know in one promise. */
+export const CANDIDATE_LAG_SLOTS_MAX = 256
+export const HELLO_MS = 200
+/** Decided slots kept for lagging peers; further behind, a snapshot is cheaper. */
+export const LOG_RETAINED_SLOTS = 10_000
+export const LOG_RETAINED_BYTES = 16 * 1024 * 1024
+export const SNAPSHOT_CHUNK_BYTES = 512 * 1024
+/** A snapshot that nobody reads from any more is let go: it holds pages of the store. */
+export const SNAPSHOT_IDLE_MS = 10_000
+
+// Shards.
+/** Shards of a cluster (fixed when it is created); 4 bytes in store keys. */
+export const SHARDS_MAX = 1_000_000
+/** A group's question for new configurations is kept open for so long. */
+export const CONFIG_POLL_MS = 5_000
+/** … and repeated, at another shardmaster, when it was not answered. */
+export const CONFIG_POLL_TIMEOUT_MS = CONFIG_POLL_MS + 1_000
+/** Configurations in one answer to a poll. */
+export const CONFIGS_PER_POLL = 16
+/** A part of a shard on its way: small enough to keep other requests' latency. */
+export const HANDOFF_CHUNK_BYTES = 256 * 1024
+/** Parts under way per group: bounds memory on both sides. */
+export const HANDOFFS_PARALLEL = 8
+export const HANDOFF_RETRY_MS = 100
+/** A part without an answer is sent again, to another replica of the receiving group. */
+export const HANDOFF_TIMEOUT_MS = 1_000
+/** Keys deleted by one step after a release. */
+export const SWEEP_KEYS = 1_000
