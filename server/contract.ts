@@ -88,4 +88,6 @@ export type ReplicaStatus = {
   }[]
   readonly isReady: boolean
   readonly log: { readonly entries: number; readonly bytes: number; readonly inFlight: number }
+  /** The state machine's part. */
+  readonly machine: Readonly<Record<string, unknown>>
 }

@@ -70,4 +70,6 @@ export interface Machine<Request, Reply> {
   wakeAt(): number
   /** Base URL of a replica of another group, as far as known; null otherwise. */
   urlOf(address: Address): string | null
+  /** Its part of `/v1/status`: plain JSON, small. */
+  status(): Readonly<Record<string, unknown>>
 }
