@@ -38,13 +38,7 @@ export type PaxosMessage =
       readonly decided: Slot
     }
   // Phase 1 (§2.2) for all slots from `from` on.
-  | {
-      readonly type: 'prepare'
-      readonly ballot: Ballot
-      readonly from: Slot
-      /** The former leader asked for it: a lease or a live leader is no reason to refuse. */
-      readonly isHandedOver: boolean
-    }
+  | { readonly type: 'prepare'; readonly ballot: Ballot; readonly from: Slot }
   | {
       readonly type: 'promise'
       readonly ballot: Ballot
@@ -99,7 +93,7 @@ export type PaxosMessage =
       readonly reason: 'ballot' | 'lease' | 'behind'
       readonly decided: Slot
     }
-  // The leader stops and asks the receiver to take over at once.
+  // The leader gives up its lease and its leadership, and asks the receivers to take over at once.
   | { readonly type: 'handOver'; readonly ballot: Ballot }
   // Catch-up of decided slots, then of a snapshot of the store.
   | { readonly type: 'fetch'; readonly from: Slot }
