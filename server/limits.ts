@@ -99,3 +99,30 @@ export const HANDOFF_RETRY_MS = 100
 export const HANDOFF_TIMEOUT_MS = 1_000
 /** Keys deleted by one step after a release. */
 export const SWEEP_KEYS = 1_000
+
+// Shardmaster.
+/** Signed 32 bits, so that a gid is the same number in every client's language. 0 is no group. */
+export const GID_MAX = 2 ** 31 - 1
+/** The scale to which rebalancing and distribution were measured. */
+export const GROUPS_MAX = 10_000
+/** Replicas of one group: more do not make it safer, only slower. */
+export const GROUP_SERVERS_MAX = 9
+/** A configuration holds up to GROUPS_MAX × GROUP_SERVERS_MAX of them. */
+export const BASE_URL_LENGTH_MAX = 256
+/** Who made a change and why: kept in the configuration for ever. */
+export const ACTOR_LENGTH_MAX = 200
+export const REASON_LENGTH_MAX = 1000
+/** Clients that wait for the next configuration at one replica. */
+export const WATCHES_MAX = 10_000
+/** Open polls at one shardmaster: each group's, with room for former leaders'. */
+export const CONFIG_POLLS_MAX = 2 * GROUPS_MAX
+/** Stored bytes of configurations in one poll's answer, at least one: a message must hold it. */
+export const CONFIGS_REPLY_BYTES_MAX = 2 * 1024 * 1024
+/** Stored bytes of configurations in one history, at least one: it is all in memory at once. */
+export const HISTORY_BYTES_MAX = 16 * 1024 * 1024
+/** Stored bytes of configurations kept decoded: the few newest are those asked for. */
+export const CONFIG_CACHE_BYTES_MAX = 16 * 1024 * 1024
+/** A new leader's proposal of configuration 0 that was not seen applied is repeated. */
+export const INIT_RETRY_MS = 1_000
+/** Between two steps of one round of session expiry, so that other commands get their turn. */
+export const SESSION_EXPIRY_PAUSE_MS = 100
