@@ -1,0 +1,178 @@
+// Operations for one node. While few are under way each goes as its own request; beyond that they
+// wait for a request to return and leave together as one batch, so that many concurrent callers
+// cost few HTTP requests and a lone caller never waits.
+
+import { BATCH_REQUEST_BYTES_MAX } from '../limits.ts'
+import type { Answer, Connections, Exchange } from './connections.ts'
+import type { Numbering, Numbers } from './numbering.ts'
+import {
+  batchAnswers,
+  batchRequest,
+  isBatchable,
+  type KvAnswer,
+  type Operation,
+  singleAnswer,
+  singleRequest,
+} from './operation.ts'
+
+/** One operation over all its attempts: a write keeps the number of its first one. */
+export type Pending = {
+  readonly operation: Operation
+  numbers: Numbers | null
+  number: number
+}
+
+export type NodeAnswer =
+  | KvAnswer
+  | Extract<Answer, { type: 'failed' }>
+  | { readonly type: 'notUnderstood' }
+
+type Waiting = {
+  readonly pending: Pending
+  settle: (answer: NodeAnswer) => void
+  isSent: boolean
+  isOver: boolean
+}
+
+/** Enough to hide a round trip; more would only make the batches smaller. */
+const REQUESTS_MAX = 4
+const BATCH_OPS = 256
+/** Leaves room for JSON's escapes and base64. */
+const BATCH_BYTES = BATCH_REQUEST_BYTES_MAX / 8
+
+export type NodeQueueOptions = {
+  readonly base: string
+  readonly connections: Connections
+  readonly numbering: Numbering
+  readonly headers: Readonly<Record<string, string>>
+  readonly attemptTimeoutMs: number
+}
+
+export class NodeQueue {
+  private readonly options: NodeQueueOptions
+  private waiting: Waiting[] = []
+  private underWay = 0
+  private isScheduled = false
+
+  constructor(options: NodeQueueOptions) {
+    this.options = options
+  }
+
+  /** Resolves once, at `timeoutMs` at the latest. */
+  send(pending: Pending, timeoutMs: number, signal?: AbortSignal): Promise<NodeAnswer> {
+    return new Promise(resolve => {
+      const waiting: Waiting = { pending, settle: resolve, isSent: false, isOver: false }
+      const give = (reason: 'timeout' | 'aborted'): void => {
+        const cause = new Error(
+          reason === 'timeout' ? 'no answer in time' : 'aborted by the caller',
+        )
+        waiting.settle({ type: 'failed', isDefinite: !waiting.isSent, reason, cause })
+      }
+      const onAbort = (): void => give('aborted')
+      const timer = setTimeout(() => give('timeout'), timeoutMs)
+      waiting.settle = answer => {
+        if (waiting.isOver) return
+        waiting.isOver = true
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
+        resolve(answer)
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.waiting.push(waiting)
+      this.schedule()
+    })
+  }
+
+  /** At the end of this turn: what concurrent callers ask for in one turn leaves together. */
+  private schedule(): void {
+    if (this.isScheduled) return
+    this.isScheduled = true
+    queueMicrotask(() => {
+      this.isScheduled = false
+      while (this.underWay < REQUESTS_MAX && this.waiting.length > 0) this.dispatch()
+    })
+  }
+
+  private dispatch(): void {
+    const batch = this.takeBatch()
+    const [first] = batch
+    if (first === undefined) return
+    for (const waiting of batch) waiting.isSent = true
+    this.underWay += 1
+    const sent = batch.length === 1 ? this.sendSingle(first) : this.sendBatch(batch)
+    void sent.then(() => {
+      this.underWay -= 1
+      this.schedule()
+    })
+  }
+
+  /** The oldest operation alone, or with those behind it that can go with it. */
+  private takeBatch(): Waiting[] {
+    this.waiting = this.waiting.filter(waiting => !waiting.isOver)
+    const batch: Waiting[] = []
+    let bytes = 0
+    for (const waiting of this.waiting) {
+      const canJoin = isBatchable(waiting.pending.operation) && waiting.pending.numbers === null
+      bytes += sizeOf(waiting.pending.operation)
+      if (batch.length > 0 && (!canJoin || bytes > BATCH_BYTES)) break
+      batch.push(waiting)
+      if (!canJoin || batch.length === BATCH_OPS) break
+    }
+    this.waiting = this.waiting.slice(batch.length)
+    return batch
+  }
+
+  private async sendSingle(waiting: Waiting): Promise<void> {
+    const { pending } = waiting
+    const { operation } = pending
+    const isWrite = operation.op !== 'get'
+    if (isWrite && pending.numbers === null) this.number([waiting])
+    const answer = await this.exchange(singleRequest(operation), isWrite ? pending : null)
+    if (answer.type === 'failed') waiting.settle(answer)
+    else waiting.settle(singleAnswer(operation, answer) ?? { type: 'notUnderstood' })
+  }
+
+  private async sendBatch(batch: readonly Waiting[]): Promise<void> {
+    const operations = batch.map(waiting => waiting.pending.operation)
+    const isWrite = operations.some(operation => operation.op !== 'get')
+    if (isWrite) this.number(batch)
+    const first = batch[0]?.pending ?? null
+    const answer = await this.exchange(batchRequest(operations), isWrite ? first : null)
+    if (answer.type === 'answer' && answer.status === 200) {
+      const answers = batchAnswers(operations, answer.body)
+      for (const [index, waiting] of batch.entries()) {
+        waiting.settle(answers?.[index] ?? { type: 'notUnderstood' })
+      }
+      return
+    }
+    // Refused or failed as a whole: the same for each.
+    for (const waiting of batch) {
+      if (answer.type === 'failed') waiting.settle(answer)
+      else
+        waiting.settle(singleAnswer(waiting.pending.operation, answer) ?? { type: 'notUnderstood' })
+    }
+  }
+
+  private number(batch: readonly Waiting[]): void {
+    const numbers = this.options.numbering.take(batch.length)
+    for (const [index, waiting] of batch.entries()) {
+      waiting.pending.numbers = numbers
+      waiting.pending.number = numbers.first + index
+    }
+  }
+
+  private exchange(request: Exchange, numbered: Pending | null): Promise<Answer> {
+    const { base, connections, headers, numbering, attemptTimeoutMs } = this.options
+    const session: Record<string, string> = {}
+    if (numbered?.numbers) {
+      session['idempotency-key'] = `${numbered.numbers.client}/${numbered.number}`
+      session['shardglass-acked'] = String(numbering.acked(numbered.numbers))
+    }
+    const all = { ...headers, ...request.headers, ...session }
+    return connections.exchange(base, { ...request, headers: all }, { timeoutMs: attemptTimeoutMs })
+  }
+}
+
+function sizeOf(operation: Operation): number {
+  return operation.key.length + ('value' in operation ? operation.value.length : 0) + 64
+}
