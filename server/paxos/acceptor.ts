@@ -1,0 +1,133 @@
+// The acceptor (§2.2): promises not to accept lower ballots, and accepts values. Nothing that it
+// answers leaves before the record behind it is durable: a restarted acceptor must not have forgotten
+// what it said. An accept raises the promise too, or an older accept could follow it.
+
+import { assert } from '../assert.ts'
+import type { Sender } from '../contract.ts'
+import { type Ballot, compareBallots } from './ballot.ts'
+import { heardLeader, learnWatermark } from './learner.ts'
+import type { PaxosMessage } from './message.ts'
+import { stepDown } from './proposer.ts'
+import { claim, type PeerState } from './state.ts'
+
+type Prepare = Extract<PaxosMessage, { type: 'prepare' }>
+type Accept = Extract<PaxosMessage, { type: 'accept' }>
+type Phase = 'prepare' | 'accept' | 'heartbeat'
+
+/** Phase 1b. A repeated ballot is promised again: the first reply may be lost. */
+export function onPrepare(state: PeerState, from: Sender, message: Prepare): void {
+  const { log } = state
+  if (compareBallots(message.ballot, state.promised) < 0) {
+    return refuse(state, from, message.ballot, 'prepare', 'ballot')
+  }
+  const isOwnLeader = state.leader?.replica === from.replica
+  if (state.now < state.leaseHeldUntil && !isOwnLeader) {
+    return refuse(state, from, message.ballot, 'prepare', 'lease')
+  }
+  const isForgotten = message.from < log.first
+  if (isForgotten || log.decided - message.from >= state.settings.candidateLag) {
+    return refuse(state, from, message.ballot, 'prepare', 'behind')
+  }
+  raisePromise(state, message.ballot)
+  const promise: PaxosMessage = {
+    type: 'promise',
+    ballot: message.ballot,
+    from: message.from,
+    accepted: log.acceptedFrom(message.from),
+    decided: log.decided,
+  }
+  claim(state, from.replica, { type: 'message', message: promise })
+}
+
+/** Makes a higher promise part of the next durable write; gives up what a lower ballot began. */
+export function raisePromise(state: PeerState, ballot: Ballot): void {
+  const order = compareBallots(ballot, state.promised)
+  assert(order >= 0, 'a promise never falls')
+  if (order === 0) return
+  setPromised(state, ballot)
+  state.effects.record({ type: 'promise', ballot })
+}
+
+function setPromised(state: PeerState, ballot: Ballot): void {
+  state.promised = ballot
+  state.highestRound = Math.max(state.highestRound, ballot.round)
+  if (state.leadership !== null && compareBallots(ballot, state.leadership.ballot) > 0) {
+    stepDown(state, 'ballot')
+  }
+  if (state.candidate !== null && compareBallots(ballot, state.candidate.ballot) > 0) {
+    state.effects.event({
+      type: 'electionLost',
+      ballot: state.candidate.ballot,
+      reason: 'ballot',
+    })
+    state.candidate = null
+    state.role = 'follower'
+  }
+}
+
+/** Phase 2b. */
+export function onAccept(state: PeerState, from: Sender, message: Accept): void {
+  const { log } = state
+  const { ballot, slot, value } = message
+  if (compareBallots(ballot, state.promised) < 0) {
+    return refuse(state, from, ballot, 'accept', 'ballot')
+  }
+  heardLeader(state, ballot)
+  if (slot > log.decided + state.settings.retainedSlots) {
+    return learnWatermark(state, from, ballot, message.decided)
+  }
+  if (slot <= log.decided) acceptDecided(state, message)
+  else acceptOpen(state, ballot, slot, value)
+  learnWatermark(state, from, ballot, message.decided)
+  if (state.role === 'stranger') return
+  claim(state, from.replica, {
+    type: 'accepted',
+    ballot,
+    slot,
+    confirm: message.confirm,
+    sentAt: message.sentAt,
+    receivedAt: state.now,
+  })
+}
+
+/** The slot is decided here: it holds, or held, the same value. Only the promise is new. */
+function acceptDecided(state: PeerState, message: Accept): void {
+  const held = state.log.get(message.slot)
+  assert(
+    held === undefined || Buffer.compare(held.value, message.value) === 0,
+    `slot ${message.slot} is decided once`,
+  )
+  raisePromise(state, message.ballot)
+}
+
+function acceptOpen(state: PeerState, ballot: Ballot, slot: number, value: Uint8Array): void {
+  const { log } = state
+  const held = log.get(slot)
+  if (held !== undefined && compareBallots(held.ballot, ballot) === 0) {
+    assert(Buffer.compare(held.value, value) === 0, `one value per slot ${slot} and ballot`)
+    return
+  }
+  if (compareBallots(ballot, state.promised) > 0) setPromised(state, ballot)
+  log.put(slot, { ballot, value })
+  state.effects.record({ type: 'accept', slot, ballot, value, decided: log.decided })
+}
+
+/** Says why not, with what the asker needs to do better: the promise, and how far decisions are. */
+export function refuse(
+  state: PeerState,
+  to: Sender,
+  ballot: Ballot,
+  phase: Phase,
+  reason: 'ballot' | 'lease' | 'behind',
+): void {
+  state.effects.event({ type: 'refused', phase, ballot, reason })
+  if (state.role === 'stranger') return
+  state.effects.send(to.replica, {
+    type: 'reject',
+    phase,
+    ballot,
+    promised: state.promised,
+    reason,
+    decided: state.log.decided,
+  })
+}

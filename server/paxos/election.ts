@@ -1,0 +1,199 @@
+// Becoming leader: a pre-vote that changes nothing (a cut-off replica must not disturb a working
+// leader), then phase 1 once for all later slots. Every value that a quorum's promises carry is
+// proposed again under the new ballot before anything new: a value of an older ballot is not safe
+// until a quorum accepted it under one ballot. Holes are filled with noops.
+
+import type { Sender } from '../contract.ts'
+import { raisePromise } from './acceptor.ts'
+import { type Ballot, compareBallots } from './ballot.ts'
+import { noteDecided } from './catch-up.ts'
+import { learnValue } from './learner.ts'
+import type { AcceptedEntry, PaxosMessage, Slot } from './message.ts'
+import { beginLeadership, proposeAt } from './proposer.ts'
+import { delayElection, type PeerState, quorumOf } from './state.ts'
+
+export type Candidate = {
+  readonly ballot: Ballot
+  /** The first slot that it does not know to be decided. */
+  readonly from: Slot
+  readonly startedAt: number
+  phase: 'preVote' | 'persisting' | 'prepare'
+  readonly preVotes: Set<number>
+  /** Number of the record with its own promise. */
+  promiseRecord: number
+  readonly promises: Map<number, Extract<PaxosMessage, { type: 'promise' }>>
+}
+
+type PreVote = Extract<PaxosMessage, { type: 'preVote' }>
+type PreVoteReply = Extract<PaxosMessage, { type: 'preVoteReply' }>
+type Promise1b = Extract<PaxosMessage, { type: 'promise' }>
+
+const NOOP = new Uint8Array(0)
+
+/** The leader is missed: asks whether a ballot above all seen so far would be promised. */
+export function startPreVote(state: PeerState): void {
+  delayElection(state)
+  if (state.leader !== null && state.candidate === null) {
+    state.effects.event({ type: 'suspected', leader: state.leader })
+  }
+  if (state.candidate !== null) {
+    const { ballot } = state.candidate
+    state.effects.event({ type: 'electionLost', ballot, reason: 'timeout' })
+  }
+  const round = Math.max(state.highestRound, state.promised.round) + 1
+  const ballot: Ballot = { round, ...state.self }
+  state.role = 'candidate'
+  state.candidate = {
+    ballot,
+    from: state.log.decided + 1,
+    startedAt: state.now,
+    phase: 'preVote',
+    preVotes: new Set([state.self.replica]),
+    promiseRecord: 0,
+    promises: new Map(),
+  }
+  state.effects.broadcast(state.others, { type: 'preVote', ballot, decided: state.log.decided })
+  if (quorumOf(state) === 1) startPrepare(state, state.candidate)
+}
+
+export function onPreVote(state: PeerState, from: Sender, message: PreVote): void {
+  const { log, settings } = state
+  const isLeaderless =
+    state.leadership === null && state.now - state.leaderHeardAt >= settings.electionMin
+  const isFresh =
+    message.decided + 1 >= log.first && log.decided - message.decided < settings.candidateLag
+  const isHigher = compareBallots(message.ballot, state.promised) > 0
+  noteDecided(state, from.replica, message.decided)
+  state.effects.send(from.replica, {
+    type: 'preVoteReply',
+    ballot: message.ballot,
+    isGranted: isLeaderless && isFresh && isHigher,
+    promised: state.promised,
+    decided: log.decided,
+  })
+}
+
+export function onPreVoteReply(state: PeerState, from: Sender, message: PreVoteReply): void {
+  state.highestRound = Math.max(state.highestRound, message.promised.round)
+  noteDecided(state, from.replica, message.decided)
+  const { candidate } = state
+  if (candidate === null || candidate.phase !== 'preVote' || !message.isGranted) return
+  if (compareBallots(message.ballot, candidate.ballot) !== 0) return
+  candidate.preVotes.add(from.replica)
+  if (candidate.preVotes.size >= quorumOf(state)) startPrepare(state, candidate)
+}
+
+/** Promises its own ballot; the prepares leave when that is durable, so no restart reuses it. */
+function startPrepare(state: PeerState, candidate: Candidate): void {
+  if (compareBallots(candidate.ballot, state.promised) <= 0) return abandon(state, 'ballot')
+  candidate.phase = 'persisting'
+  state.effects.event({ type: 'electionStarted', ballot: candidate.ballot })
+  raisePromise(state, candidate.ballot)
+  candidate.promiseRecord = state.effects.recordCount
+}
+
+/** Called when more records are durable. */
+export function onPromiseDurable(state: PeerState): void {
+  const { candidate } = state
+  if (candidate === null || candidate.phase !== 'persisting') return
+  if (state.durable < candidate.promiseRecord) return
+  candidate.phase = 'prepare'
+  const { ballot, from } = candidate
+  state.effects.broadcast(state.others, { type: 'prepare', ballot, from })
+  const accepted = state.log.acceptedFrom(from)
+  const { decided } = state.log
+  addPromise(state, candidate, state.self.replica, {
+    type: 'promise',
+    ballot,
+    from,
+    accepted,
+    decided,
+  })
+}
+
+export function onPromise(state: PeerState, from: Sender, message: Promise1b): void {
+  const { candidate } = state
+  if (candidate === null || candidate.phase !== 'prepare') return
+  if (compareBallots(message.ballot, candidate.ballot) !== 0) return
+  if (message.from !== candidate.from) return
+  addPromise(state, candidate, from.replica, message)
+}
+
+function addPromise(
+  state: PeerState,
+  candidate: Candidate,
+  replica: number,
+  promise: Promise1b,
+): void {
+  candidate.promises.set(replica, promise)
+  if (candidate.promises.size >= quorumOf(state)) win(state, candidate)
+}
+
+/** The values that must be proposed again, and the fewest noops between them. */
+function win(state: PeerState, candidate: Candidate): void {
+  state.candidate = null
+  learnFromPromises(state, candidate)
+  const { highest, last } = highestAccepted(state, candidate)
+  const leadership = beginLeadership(state, candidate.ballot)
+  let noops = 0
+  for (let slot = state.log.decided + 1; slot <= last; slot++) {
+    const entry = highest.get(slot)
+    if (entry === undefined) noops += 1
+    const origin = entry === undefined ? 'noop' : 'inherited'
+    proposeAt(state, slot, { value: entry?.value ?? NOOP, origin, waiters: [], queuedAt: 0 })
+  }
+  const { ballot, startedAt } = candidate
+  const inherited = highest.size
+  state.effects.event({ type: 'electionWon', ballot, inherited, noops, startedAt })
+  leadership.barrier = Math.max(last, state.log.decided) + 1
+  const noop = { value: NOOP, origin: 'noop' as const, waiters: [], queuedAt: 0 }
+  proposeAt(state, leadership.barrier, noop)
+}
+
+/** What a voter knows to be decided is taken as it is. */
+function learnFromPromises(state: PeerState, candidate: Candidate): void {
+  for (const promise of candidate.promises.values()) {
+    for (const entry of promise.accepted) {
+      if (entry.slot > promise.decided || entry.slot !== state.log.decided + 1) continue
+      learnValue(state, entry.slot, entry.value)
+    }
+  }
+}
+
+/** Phase 2a (§2.2): of what the quorum accepted in a slot, the value of the highest ballot. */
+function highestAccepted(
+  state: PeerState,
+  candidate: Candidate,
+): { highest: Map<Slot, AcceptedEntry>; last: Slot } {
+  const highest = new Map<Slot, AcceptedEntry>()
+  let last = 0
+  for (const promise of candidate.promises.values()) {
+    for (const entry of promise.accepted) {
+      if (entry.slot <= state.log.decided) continue
+      const known = highest.get(entry.slot)
+      if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0) {
+        highest.set(entry.slot, entry)
+      }
+      last = Math.max(last, entry.slot)
+    }
+  }
+  return { highest, last }
+}
+
+export function onPrepareReject(
+  state: PeerState,
+  message: Extract<PaxosMessage, { type: 'reject' }>,
+): void {
+  const { candidate } = state
+  if (candidate === null || compareBallots(message.ballot, candidate.ballot) !== 0) return
+  // Others may still make a quorum; only a higher promise makes this ballot useless.
+  if (message.reason === 'ballot') abandon(state, message.reason)
+}
+
+function abandon(state: PeerState, reason: 'ballot' | 'lease' | 'behind'): void {
+  if (state.candidate === null) return
+  state.effects.event({ type: 'electionLost', ballot: state.candidate.ballot, reason })
+  state.candidate = null
+  state.role = 'follower'
+  delayElection(state)
+}
