@@ -120,7 +120,8 @@ export const CONFIG_POLLS_MAX = 2 * GROUPS_MAX
 export const CONFIGS_REPLY_BYTES_MAX = 2 * 1024 * 1024
 /** Stored bytes of configurations in one history, at least one: it is all in memory at once. */
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024
-/** Stored bytes of configurations kept decoded: the few newest are those asked for. */
+/** Configurations kept decoded, and their stored bytes: the few newest are those asked for. */
+export const CONFIG_CACHE_MAX = 4 * CONFIGS_PER_POLL
 export const CONFIG_CACHE_BYTES_MAX = 16 * 1024 * 1024
 /** A new leader's proposal of configuration 0 that was not seen applied is repeated. */
 export const INIT_RETRY_MS = 1_000
