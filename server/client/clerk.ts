@@ -11,7 +11,7 @@ import { Numbering } from './numbering.ts'
 import { keyBytes, type Operation, type Result, type WriteCondition } from './operation.ts'
 import { errorOf } from './problem.ts'
 import { type Attempt, type CallOptions, untilDone } from './retry.ts'
-import { Router, type Target } from './router.ts'
+import { AnyNode, type Route, Router, type Target } from './router.ts'
 import { failure, ShardmasterClient } from './shardmaster-client.ts'
 
 export type { ConfigView, PlanView } from './config-decode.ts'
@@ -26,7 +26,9 @@ export {
 
 export type ClerkOptions = {
   /** Base URLs of the shardmasters, all or some. */
-  readonly shardmasters: readonly string[]
+  readonly shardmasters?: readonly string[]
+  /** Without shardmasters: base URLs of any nodes, which pass requests on by themselves. */
+  readonly endpoints?: readonly string[]
   readonly token: string
   /** Default for calls without one of their own, in ms. */
   readonly timeoutMs?: number
@@ -48,15 +50,20 @@ export class Clerk {
   private readonly options: ClerkOptions
   private readonly connections = new Connections({ perNode: 8 })
   private readonly numbering = new Numbering()
-  private readonly shardmasters: ShardmasterClient
-  private readonly router: Router
+  private readonly shardmasters: ShardmasterClient | null
+  private readonly route: Route
+  private readonly router: Router | null
   /** base URL → what is under way there. */
   private readonly nodes = new Map<string, NodeQueue>()
 
   constructor(options: ClerkOptions) {
     this.options = options
-    this.shardmasters = new ShardmasterClient(options)
-    this.router = new Router(this.shardmasters)
+    const { shardmasters, endpoints = [] } = options
+    this.shardmasters =
+      shardmasters === undefined ? null : new ShardmasterClient({ ...options, shardmasters })
+    this.router = this.shardmasters === null ? null : new Router(this.shardmasters)
+    this.route = this.router ?? new AnyNode(endpoints)
+    if (this.router === null && endpoints.length === 0) throw new TypeError('no node was given')
   }
 
   /** Null when the key is absent. */
@@ -126,14 +133,14 @@ export class Clerk {
     )
   }
 
-  /** The newest configuration seen so far. */
-  config(options: CallOptions = {}): Promise<ConfigView> {
-    return this.router.latest(options.timeoutMs ?? REQUEST_TIMEOUT_MS)
+  /** The newest configuration seen so far; null for a clerk without shardmasters. */
+  async config(options: CallOptions = {}): Promise<ConfigView | null> {
+    return this.router?.latest(options.timeoutMs ?? REQUEST_TIMEOUT_MS) ?? null
   }
 
   /** Calls under way fail. */
   async close(): Promise<void> {
-    await Promise.all([this.connections.close(), this.shardmasters.close()])
+    await Promise.all([this.connections.close(), this.shardmasters?.close()])
   }
 
   private async run(operation: Operation, options: CallOptions): Promise<Result> {
@@ -156,10 +163,9 @@ export class Clerk {
     leftMs: number,
     signal: AbortSignal | undefined,
   ): Promise<Attempt<Result>> {
-    const config = await this.router.latest(leftMs)
-    const target = this.router.target(config, key)
+    const target = await this.route.target(key, leftMs)
     if (target === null) {
-      const detail = `in configuration ${config.num} no group owns the key's shard`
+      const detail = "no group owns the key's shard"
       const error = new ShardglassError({ code: 'no-group', detail, outcome: 'not_applied' })
       return this.afterRefresh({ type: 'again', error }, leftMs)
     }
@@ -177,7 +183,7 @@ export class Clerk {
     const isWrite = pending.operation.op !== 'get'
     if (answer.type === 'result') return { type: 'done', value: answer.result }
     if (answer.type === 'failed') {
-      this.router.suspect(target)
+      this.route.suspect(target)
       return { type: 'again', error: failure(answer, isWrite, target.base) }
     }
     if (answer.type === 'notUnderstood') {
@@ -190,7 +196,7 @@ export class Clerk {
     const error = errorOf(problem, status, isWrite)
     if (!RETRIED.has(status)) return { type: 'failed', error }
     if (status === 429) return { type: 'again', error, waitMs: 1_000 }
-    const next = this.router.learn(target, problem)
+    const next = this.route.learn(target, problem)
     if (next === 'config') return this.afterRefresh({ type: 'again', error, isFree: true }, leftMs)
     return { type: 'again', error, isFree: next === 'elsewhere' }
   }
@@ -201,7 +207,7 @@ export class Clerk {
     leftMs: number,
   ): Promise<Attempt<Result>> {
     try {
-      await this.router.refresh(Math.min(leftMs, ATTEMPT_TIMEOUT_MS))
+      await this.route.refresh(Math.min(leftMs, ATTEMPT_TIMEOUT_MS))
       return step
     } catch (cause) {
       if (cause instanceof ShardglassError) return { ...step, isFree: false }
@@ -213,8 +219,13 @@ export class Clerk {
     const known = this.nodes.get(base)
     if (known !== undefined) return known
     const { connections, numbering, options } = this
-    const headers = { authorization: `Bearer ${options.token}`, 'shardglass-direct': '1' }
+    const direct: Record<string, string> = this.router === null ? {} : { 'shardglass-direct': '1' }
     const attemptTimeoutMs = options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS
+    const headers = {
+      ...direct,
+      authorization: `Bearer ${options.token}`,
+      'shardglass-timeout-ms': String(attemptTimeoutMs),
+    }
     const queue = new NodeQueue({ base, connections, numbering, headers, attemptTimeoutMs })
     this.nodes.set(base, queue)
     return queue

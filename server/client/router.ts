@@ -9,12 +9,36 @@ import type { Problem } from './problem.ts'
 import { pause } from './retry.ts'
 import type { ShardmasterClient } from './shardmaster-client.ts'
 
+/** Group 0 stands for any node at all. */
 export type Target = { readonly gid: number; readonly base: string }
+
+/** What a refusal teaches about the next attempt. */
+export type Lesson =
+  /** Another replica is said to serve: ask it at once. */
+  | 'elsewhere'
+  /** A newer configuration is to be fetched first. */
+  | 'config'
+  /** The one who refused has still to catch up, or knows no better. */
+  | 'wait'
+
+/** Where operations on keys go. */
+export interface Route {
+  /** Null when no group owns the key's shard, as far as is known. Throws ShardglassError. */
+  target(key: ByteString, timeoutMs: number): Promise<Target | null>
+  /** This node did not answer. */
+  suspect(target: Target): void
+  learn(target: Target, problem: Problem): Lesson
+  refresh(timeoutMs: number): Promise<void>
+}
 
 /** A move of shards turns away all clients at once: no storm on the shardmasters. */
 const REFRESH_MS = 100
 
-export class Router {
+/** Another replica of the group would say the same, or knows less. */
+const NOT_ITS_FAULT = new Set(['shard-moving', 'overloaded', 'no-group', 'too-many-requests'])
+
+/** By configuration, to the owning group's leader. */
+export class Router implements Route {
   private readonly shardmasters: ShardmasterClient
   private config: ConfigView | null = null
   /** gid → position of the replica to ask. */
@@ -32,8 +56,8 @@ export class Router {
     return this.config
   }
 
-  /** Null when no group owns the key's shard, as far as is known. */
-  target(config: ConfigView, key: ByteString): Target | null {
+  async target(key: ByteString, timeoutMs: number): Promise<Target | null> {
+    const config = await this.latest(timeoutMs)
     const gid = config.shards[shardOf(key, config.partitioner, config.shards.length)] ?? 0
     const servers = config.groups[String(gid)] ?? []
     const base = servers[(this.leaders.get(gid) ?? 0) % Math.max(1, servers.length)]
@@ -57,18 +81,14 @@ export class Router {
     if (position === current) this.leaders.set(target.gid, (position + 1) % servers.length)
   }
 
-  /**
-   * Learns from a refusal. `elsewhere`: the next attempt goes to another replica; `config`: a newer
-   * configuration is to be fetched first; `wait`: the refuser itself has still to catch up.
-   */
-  learn(target: Target, problem: Problem): 'elsewhere' | 'config' | 'wait' {
+  learn(target: Target, problem: Problem): Lesson {
     const known = this.config?.num ?? -1
     const isOtherGroup = problem.gid !== null && problem.gid !== target.gid
     if (isOtherGroup || (problem.config ?? -1) > known) {
       return (problem.config ?? known) >= known ? 'config' : 'wait'
     }
     if (problem.leader === null) {
-      this.suspect(target)
+      if (!NOT_ITS_FAULT.has(problem.code)) this.suspect(target)
       return 'wait'
     }
     this.leaders.set(target.gid, problem.leader)
@@ -82,4 +102,31 @@ export class Router {
     const config = await this.shardmasters.query(-1, { timeoutMs })
     if (this.config === null || config.num > this.config.num) this.config = config
   }
+}
+
+/** To any of some nodes, which pass it on themselves: for those who know no shardmaster. */
+export class AnyNode implements Route {
+  private readonly endpoints: readonly string[]
+  private position = 0
+
+  constructor(endpoints: readonly string[]) {
+    this.endpoints = endpoints
+  }
+
+  async target(): Promise<Target | null> {
+    const base = this.endpoints[this.position % this.endpoints.length]
+    return base === undefined ? null : { gid: 0, base }
+  }
+
+  suspect(target: Target): void {
+    const isCurrent = this.endpoints[this.position % this.endpoints.length] === target.base
+    if (isCurrent) this.position += 1
+  }
+
+  learn(target: Target): Lesson {
+    this.suspect(target)
+    return 'wait'
+  }
+
+  async refresh(): Promise<void> {}
 }
