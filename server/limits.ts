@@ -84,17 +84,19 @@ export const SNAPSHOT_IDLE_MS = 10_000
 // Shards.
 /** Shards of a cluster (fixed when it is created); 4 bytes in store keys. */
 export const SHARDS_MAX = 1_000_000
-/** A group's question for new configurations is kept open for so long. */
-export const CONFIG_POLL_MS = 5_000
+/** A group's question for new configurations is kept open for so long: also the time for which a
+ * group may miss a change when the shardmaster that it asked dies. */
+export const CONFIG_POLL_MS = 1_000
 /** … and repeated, at another shardmaster, when it was not answered. */
-export const CONFIG_POLL_TIMEOUT_MS = CONFIG_POLL_MS + 1_000
+export const CONFIG_POLL_TIMEOUT_MS = CONFIG_POLL_MS + 500
 /** Configurations in one answer to a poll. */
 export const CONFIGS_PER_POLL = 16
 /** A part of a shard on its way: small enough to keep other requests' latency. */
 export const HANDOFF_CHUNK_BYTES = 256 * 1024
 /** Parts under way per group: bounds memory on both sides. */
 export const HANDOFFS_PARALLEL = 8
-export const HANDOFF_RETRY_MS = 100
+/** The receiver was not there yet, or has no leader at the moment. */
+export const HANDOFF_RETRY_MS = 30
 /** A part without an answer is sent again, to another replica of the receiving group. */
 export const HANDOFF_TIMEOUT_MS = 1_000
 /** Keys deleted by one step after a release. */
@@ -127,3 +129,46 @@ export const CONFIG_CACHE_BYTES_MAX = 16 * 1024 * 1024
 export const INIT_RETRY_MS = 1_000
 /** Between two steps of one round of session expiry, so that other commands get their turn. */
 export const SESSION_EXPIRY_PAUSE_MS = 100
+
+// Host.
+/** Requests of this process's own clients without an answer: all that the core may hold at once. */
+export const WAITERS_MAX = QUEUE_OPS_MAX + READS_MAX
+/** The store is made durable so long after the first change that is not, … */
+export const STORE_FLUSH_MS = 1_000
+/** … or when the log has grown by so much: what a restart has to read again. */
+export const STORE_FLUSH_LOG_BYTES = 8 * 1024 * 1024
+/** How long a stopping process tries to give its leadership away and to finish requests. */
+export const STOP_GRACE_MS = 2_000
+
+// Peers.
+/** Frames waiting for one peer: two of the largest, or a pipeline's worth of slots for catch-up. */
+export const PEER_QUEUE_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
+export const PEER_QUEUE_FRAMES_MAX = 10_000
+/** Given to a socket and not yet taken by the kernel; the rest waits where it can be dropped. */
+export const PEER_WINDOW_BYTES = 1024 * 1024
+/** A dead peer's answer to a dial; also the deadline of a message sent by POST. */
+export const PEER_CONNECT_MS = 1_000
+export const PEER_RETRY_MIN_MS = 20
+export const PEER_RETRY_MAX_MS = 1_000
+/** A channel in use is pinged this often; it is given up after so many pings without an answer. */
+export const PEER_PING_MS = 500
+export const PEER_PINGS_MAX = 3
+/** … and one more for each so many bytes on their way: a slow network is not a dead peer. */
+export const PEER_PATIENCE_BYTES = 256 * 1024
+/** A channel without use is closed. Longer than any poll. */
+export const PEER_IDLE_MS = 60_000
+/** Channels that one peer may have open to us: by address, by URL, and each one's successor. */
+export const PEER_CHANNELS_PER_PEER_MAX = 4
+/** Posts under way to one peer. */
+export const PEER_POSTS_MAX = 64
+/** A POST's receiver answers "no content" after this time: before its sender gives up. */
+export const PEER_POST_ANSWER_MS = 900
+/** Calls to peers without an answer; beyond, they are refused at once. */
+export const PEER_CALLS_MAX = WAITERS_MAX
+/** Attachments of frames up to this length are copied out of the socket's chunk (64 KiB): a small
+ * value that is kept must not pin the chunk that it came in. */
+export const FRAME_COPIED_BYTES_MAX = 64 * 1024
+/** A text in a message (a reason, a warning, a URL), in UTF-16 units. */
+export const MESSAGE_TEXT_MAX = 64 * 1024
+/** A key of the store. LMDB takes no longer ones. */
+export const STORE_KEY_BYTES_MAX = 1978

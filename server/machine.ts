@@ -59,6 +59,8 @@ export interface Machine<Request, Reply> {
     transaction: StoreTransaction,
     context: MachineContext<Reply>,
   ): Reply | null
+  /** The transaction of `apply`s is about to end: what was changed in memory alone goes in. */
+  finish?(transaction: StoreTransaction): void
   /** After the transaction of `apply`s ended: time to send what follows from them. */
   onApplied(context: MachineContext<Reply>): void
   /** A message that is not Paxos's own. */

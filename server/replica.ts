@@ -191,6 +191,7 @@ class GroupReplica<Request, Reply> implements Replica<Request, Reply | GroupRepl
         this.applySlot(peer.applied + 1, transaction)
         peer.applied += 1
       }
+      this.machine.finish?.(transaction)
       writeApplied(transaction, peer.applied)
     })
     this.events.push({ type: 'applied', from, to: peer.applied })

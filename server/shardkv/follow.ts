@@ -1,0 +1,115 @@
+// Following the shardmaster, on the group's leader: asks for the configurations after its own, keeps
+// what comes, and puts the next one into the log as soon as the shards that it concerns allow it.
+// Configurations are adopted one by one, none is left out.
+
+import type { Sender } from '../contract.ts'
+import { CONFIG_POLL_TIMEOUT_MS } from '../limits.ts'
+import type { MachineContext } from '../machine.ts'
+import type { Config } from '../shardmaster/config.ts'
+import { encodeCommand } from './command.ts'
+import type { ShardkvMessage, ShardSize } from './message.ts'
+import type { ShardkvReply } from './reply.ts'
+import { changeOf, isReadyFor } from './shard.ts'
+import type { GroupState } from './state.ts'
+
+const MS = 1000
+
+export class Follow {
+  private readonly state: GroupState
+  private readonly shardmasters: number
+  /** Known and not yet adopted, by number. */
+  private readonly coming = new Map<number, Config>()
+  private asked: { readonly after: number; readonly at: number } | null = null
+  private shardmaster = 0
+  private proposed = 0
+  private wake = Number.POSITIVE_INFINITY
+
+  constructor(state: GroupState, shardmasters: number) {
+    this.state = state
+    this.shardmasters = shardmasters
+  }
+
+  clear(): void {
+    this.coming.clear()
+    this.asked = null
+    this.proposed = 0
+    this.wake = Number.POSITIVE_INFINITY
+  }
+
+  wakeAt(): number {
+    return this.wake
+  }
+
+  /** Only on a leader. */
+  on(context: MachineContext<ShardkvReply>): void {
+    this.wake = Number.POSITIVE_INFINITY
+    this.proposeNext(context)
+    this.poll(context)
+  }
+
+  private get adopted(): number {
+    return this.state.config?.num ?? -1
+  }
+
+  private proposeNext(context: MachineContext<ShardkvReply>): void {
+    const { adopted } = this
+    for (const num of this.coming.keys()) if (num <= adopted) this.coming.delete(num)
+    const next = this.coming.get(adopted + 1)
+    if (next === undefined || this.proposed === next.num || !canAdopt(this.state, next)) return
+    if (context.propose(encodeCommand({ type: 'config', config: next }), null) === 'taken') {
+      this.proposed = next.num
+    }
+  }
+
+  private poll(context: MachineContext<ShardkvReply>): void {
+    const { micros } = context.now
+    const after = this.adopted + this.coming.size
+    if (this.asked !== null) {
+      const repeatAt = this.asked.at + CONFIG_POLL_TIMEOUT_MS * MS
+      if (micros < repeatAt) {
+        this.wake = repeatAt
+        return
+      }
+      this.shardmaster = (this.shardmaster + 1) % this.shardmasters
+    }
+    this.asked = { after, at: micros }
+    this.wake = micros + CONFIG_POLL_TIMEOUT_MS * MS
+    const to = { gid: 0, replica: this.shardmaster }
+    context.send([to], { type: 'configPoll', after, sizes: this.sizes() })
+  }
+
+  private sizes(): ShardSize[] {
+    const sizes: ShardSize[] = []
+    for (const [shard, { phase, keys, bytes }] of this.state.shards) {
+      if (phase === 'serving' || phase === 'leaving') sizes.push({ shard, keys, bytes })
+    }
+    return sizes
+  }
+
+  onConfigs(
+    from: Sender,
+    message: Extract<ShardkvMessage, { type: 'configs' }>,
+    context: MachineContext<ShardkvReply>,
+  ): void {
+    if (from.gid !== 0 || this.asked === null || this.asked.after !== message.after) return
+    this.asked = null
+    for (const config of message.configs) {
+      if (config.num === this.adopted + this.coming.size + 1) this.coming.set(config.num, config)
+    }
+    this.on(context)
+  }
+}
+
+/**
+ * Whether every shard that the configuration takes from or gives to this group is where that can
+ * start. Shards that it does not concern may still be on their way: no more is held up than that.
+ */
+export function canAdopt(state: GroupState, next: Config): boolean {
+  const { config, gid } = state
+  if (config === null) return next.num === 0
+  if (next.num !== config.num + 1) return false
+  for (let shard = 0; shard < next.shards.length; shard++) {
+    if (!isReadyFor(state.shard(shard), changeOf(gid, shard, config, next))) return false
+  }
+  return true
+}

@@ -1,0 +1,296 @@
+// A shardkv group's state machine: runs writes, follows configurations, hands shards over. Ownership
+// is decided where a command is applied: what a leader believed when a request came in only saves
+// a useless proposal.
+
+import { unreachable } from '../assert.ts'
+import type { ByteString } from '../bytes.ts'
+import type { Address, Message, Sender } from '../contract.ts'
+import { SWEEP_KEYS } from '../limits.ts'
+import type { Applied, GroupReply, Machine, MachineContext } from '../machine.ts'
+import type { Config } from '../shardmaster/config.ts'
+import type { StoreReader, StoreTransaction } from '../store.ts'
+import { type Command, decodeCommand, encodeCommand } from './command.ts'
+import { Expiry } from './expiry.ts'
+import { canAdopt, Follow } from './follow.ts'
+import { Handoff } from './handoff.ts'
+import { dataKey, decodeVersioned, shardRangeAfter } from './keyspace.ts'
+import type { ShardkvRequest } from './operation.ts'
+import { Receiver } from './receive.ts'
+import type { ShardkvReply } from './reply.ts'
+import { ABSENT, change, changeOf, isStranded, PHASES } from './shard.ts'
+import { GroupState } from './state.ts'
+import { runWrite } from './write.ts'
+
+type Context = MachineContext<ShardkvReply>
+type Get = Extract<ShardkvRequest, { type: 'get' }>
+
+export type ShardkvMachineOptions = {
+  readonly gid: number
+  /** How many shardmasters there are: their replica ids are 0 … n − 1, their group is 0. */
+  readonly shardmasters: number
+}
+
+export function createShardkvMachine(options: ShardkvMachineOptions): ShardkvMachine {
+  return new ShardkvMachine(options)
+}
+
+export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
+  private readonly state: GroupState
+  private readonly follow: Follow
+  private readonly handoff: Handoff
+  private readonly receiver: Receiver
+  private readonly expiry: Expiry
+  private appliedSlot = 0
+  private settled = -1
+
+  constructor({ gid, shardmasters }: ShardkvMachineOptions) {
+    this.state = new GroupState(gid)
+    this.follow = new Follow(this.state, shardmasters)
+    this.handoff = new Handoff(this.state)
+    this.receiver = new Receiver(this.state)
+    this.expiry = new Expiry(this.state)
+  }
+
+  load(store: StoreReader): void {
+    this.state.load(store)
+  }
+
+  /** The adopted configuration; null before the first. */
+  config(): Config | null {
+    return this.state.config
+  }
+
+  /** Where a key belongs, as far as this group knows. */
+  describe(key: ByteString): { config: number; shard: number; gid: number } | null {
+    const { config } = this.state
+    const shard = this.state.shardOfKey(key)
+    if (config === null || shard === null) return null
+    return { config: config.num, shard, gid: config.shards[shard] ?? 0 }
+  }
+
+  onRequest(id: number, request: ShardkvRequest, context: Context): void {
+    const refusal = this.state.refusal(this.state.shardOfKey(request.key))
+    if (refusal !== null) return context.reply(id, refusal)
+    if (request.type === 'get' && request.consistency === 'stale') {
+      const staleMicros = context.leaderSilentMicros
+      return context.reply(id, { ...this.read(request, context), staleMicros })
+    }
+    const taken =
+      request.type === 'get'
+        ? context.read(id, request)
+        : context.propose(encodeCommand({ type: 'write', request }), id)
+    if (taken === 'taken') return
+    context.reply(id, taken === 'overloaded' ? { type: taken } : notLeader(context))
+  }
+
+  onReadable(id: number, request: unknown, context: Context): void {
+    if (isGet(request)) context.reply(id, this.read(request, context))
+  }
+
+  /** From the store as it is: the shard may have left since the read was asked for. */
+  private read({ key }: Get, context: Context): ShardkvReply {
+    const shard = this.state.shardOfKey(key)
+    const refusal = this.state.refusal(shard)
+    if (refusal !== null || shard === null) return refusal ?? { type: 'noGroup', config: 0 }
+    const slot = this.appliedSlot
+    const stored = context.store.get(dataKey(shard, key))
+    if (stored === undefined) return { type: 'noSuchKey', slot }
+    const { version, value } = decodeVersioned(stored)
+    return { type: 'ok', version, value, slot }
+  }
+
+  apply(
+    bytes: Uint8Array,
+    applied: Applied,
+    transaction: StoreTransaction,
+    context: Context,
+  ): ShardkvReply | null {
+    this.appliedSlot = applied.slot
+    const command = decodeCommand(bytes)
+    switch (command.type) {
+      case 'write':
+        return this.applyWrite(command, applied, transaction, context)
+      case 'config':
+        this.adopt(command.config, applied.slot, transaction, context)
+        return null
+      case 'receive':
+        this.receiver.apply(command, applied.slot, transaction, context)
+        return null
+      case 'release':
+        this.release(command, applied.slot, context)
+        return null
+      case 'sweep':
+        this.sweep(command.shard, applied.slot, transaction, context)
+        return null
+      case 'expire':
+        this.expiry.apply(command, applied.wallMs, transaction, context)
+        return null
+      default:
+        return unreachable(command)
+    }
+  }
+
+  private applyWrite(
+    { request }: Extract<Command, { type: 'write' }>,
+    applied: Applied,
+    transaction: StoreTransaction,
+    context: Context,
+  ): ShardkvReply {
+    const shard = this.state.shardOfKey(request.key)
+    const refusal = this.state.refusal(shard)
+    if (refusal !== null || shard === null) return refusal ?? { type: 'noGroup', config: 0 }
+    const before = this.state.shard(shard)
+    const result = runWrite(request, before, { shard, applied, transaction })
+    if (result.isRepeated) context.event({ type: 'requestRepeated', shard })
+    if (result.state !== before) this.state.setShard(shard, result.state)
+    return result.reply
+  }
+
+  /** The next configuration, if it may be: the same decision on every replica. */
+  private adopt(next: Config, slot: number, transaction: StoreTransaction, context: Context): void {
+    const { gid, config: before } = this.state
+    if (!canAdopt(this.state, next)) return
+    let gained = 0
+    let lost = 0
+    for (let shard = 0; before !== null && shard < next.shards.length; shard++) {
+      const kind = changeOf(gid, shard, before, next)
+      if (kind === 'none') continue
+      const from = before.shards[shard] || before.holders[shard] || 0
+      const to = next.shards[shard] ?? 0
+      const config = next.num
+      this.state.setShard(shard, change(this.state.shard(shard), kind, { config, from, to }))
+      if (kind === 'leave' || kind === 'strand') {
+        lost += 1
+        context.event({ type: 'handoffFrozen', config, shard, to, slot })
+      } else gained += 1
+      if (kind !== 'begin' && kind !== 'resume') continue
+      const { keys, bytes } = this.state.shard(shard)
+      const isFirst = kind === 'begin'
+      context.event({ type: 'handoffInstalled', config, shard, keys, bytes, slot, isFirst })
+    }
+    this.state.setConfig(next, transaction)
+    context.event({ type: 'configAdopted', config: next.num, slot, gained, lost })
+  }
+
+  private release(
+    { config, shard }: Extract<Command, { type: 'release' }>,
+    slot: number,
+    context: Context,
+  ): void {
+    const state = this.state.shard(shard)
+    if (state.phase !== 'leaving' || state.config !== config) return
+    this.state.setShard(shard, { ...state, phase: 'releasing' })
+    context.event({ type: 'handoffReleased', config, shard, slot })
+  }
+
+  private sweep(
+    shard: number,
+    slot: number,
+    transaction: StoreTransaction,
+    context: Context,
+  ): void {
+    this.handoff.onSwept(shard)
+    const state = this.state.shard(shard)
+    if (state.phase !== 'releasing') return
+    const keys: ByteString[] = []
+    for (const [key] of transaction.range(shardRangeAfter(shard, ''))) {
+      keys.push(key)
+      if (keys.length >= SWEEP_KEYS) break
+    }
+    for (const key of keys) transaction.delete(key)
+    if (keys.length >= SWEEP_KEYS) return
+    const { config, installed } = state
+    this.state.setShard(shard, { ...ABSENT, config, installed })
+    context.event({ type: 'shardSwept', shard, slot })
+  }
+
+  finish(transaction: StoreTransaction): void {
+    this.state.writeDirty(transaction)
+  }
+
+  onApplied(context: Context): void {
+    this.noteSettled(context)
+    if (!context.isLeader) return
+    this.receiver.onApplied(context)
+    this.handoff.on(context)
+    this.follow.on(context)
+  }
+
+  /** All shards of the adopted configuration are where they belong, seen from here. */
+  private noteSettled(context: Context): void {
+    const num = this.state.config?.num ?? -1
+    if (num <= this.settled) return
+    for (const shard of this.state.moving) if (!isStranded(this.state.shard(shard))) return
+    this.settled = num
+    context.event({ type: 'configSettled', config: num })
+  }
+
+  onMessage(from: Sender, message: Message, context: Context): void {
+    if (message.type === 'receiveShard') return this.receiver.onPart(from, message, context)
+    if (!context.isLeader) return
+    if (message.type === 'receiveShardReply') this.handoff.onReply(from, message, context)
+    if (message.type === 'configs') this.follow.onConfigs(from, message, context)
+  }
+
+  onLeadership(context: Context): void {
+    this.follow.clear()
+    this.handoff.clear()
+    this.receiver.clear()
+    this.expiry.clear()
+    if (context.isLeader) this.onTick(context)
+  }
+
+  onTick(context: Context): void {
+    if (!context.isLeader) return
+    this.follow.on(context)
+    this.handoff.on(context)
+    this.expiry.on(context)
+  }
+
+  wakeAt(): number {
+    return Math.min(this.follow.wakeAt(), this.handoff.wakeAt(), this.expiry.wakeAt())
+  }
+
+  urlOf({ gid, replica }: Address): string | null {
+    return this.state.servers.get(gid)?.[replica] ?? null
+  }
+
+  status(): Readonly<Record<string, unknown>> {
+    const shards = [...this.state.shards]
+      .filter(([, { phase }]) => phase !== 'absent')
+      .map(([shard, { phase, config, gid, keys, bytes }]) => ({
+        shard,
+        phase,
+        config,
+        peer: gid,
+        keys,
+        bytes,
+      }))
+    const phases = Object.fromEntries(
+      PHASES.map(phase => [phase, shards.filter(shard => shard.phase === phase).length]),
+    )
+    return {
+      config: this.state.config?.num ?? null,
+      phases,
+      shards,
+      handoffs: this.handoff.progress(),
+      /** Nothing of value is left here: the group's processes may be stopped. */
+      isSafeToStop: this.isSafeToStop(shards.length),
+    }
+  }
+
+  private isSafeToStop(held: number): boolean {
+    const isInConfig = this.state.config?.groups[String(this.state.gid)] !== undefined
+    return !isInConfig && held === 0
+  }
+}
+
+function notLeader(context: Context): GroupReply {
+  return { type: 'notLeader', leader: context.leader }
+}
+
+function isGet(request: unknown): request is Get {
+  return (
+    typeof request === 'object' && request !== null && 'type' in request && request.type === 'get'
+  )
+}

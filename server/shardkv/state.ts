@@ -1,0 +1,121 @@
+// A group's replicated state, as held in memory: the adopted configuration, where groups are, and
+// each shard's record. The store holds the same; it is written in the transaction that changes it.
+
+import { unreachable } from '../assert.ts'
+import { ByteReader, type ByteString, ByteWriter, DecodeError } from '../bytes.ts'
+import { type Config, shardOf } from '../shardmaster/config.ts'
+import { decodeConfig, encodeConfig } from '../shardmaster/decode.ts'
+import type { StoreReader, StoreTransaction } from '../store.ts'
+import {
+  CONFIG_KEY,
+  GROUPS_KEY,
+  SHARD_RECORDS,
+  shardOfRecordKey,
+  shardRecordKey,
+} from './keyspace.ts'
+import type { RefusedReply } from './reply.ts'
+import { ABSENT, decodeShard, encodeShard, type ShardState } from './shard.ts'
+
+export class GroupState {
+  readonly gid: number
+  /** The adopted configuration; null before the first. */
+  config: Config | null = null
+  /** gid → base URLs, for every group ever in a configuration: some still hand shards over. */
+  readonly servers = new Map<number, readonly string[]>()
+  /** Only shards that this group has or once had. */
+  readonly shards = new Map<number, ShardState>()
+  /** Of these, the ones that are neither served nor gone: awaited, leaving or releasing. */
+  readonly moving = new Set<number>()
+  private readonly dirty = new Set<number>()
+
+  constructor(gid: number) {
+    this.gid = gid
+  }
+
+  load(store: StoreReader): void {
+    this.shards.clear()
+    this.servers.clear()
+    this.moving.clear()
+    this.dirty.clear()
+    const config = store.get(CONFIG_KEY)
+    this.config = config === undefined ? null : decodeConfig(config)
+    for (const [key, value] of store.range(SHARD_RECORDS)) {
+      this.keep(shardOfRecordKey(key), decodeShard(value))
+    }
+    const groups = store.get(GROUPS_KEY)
+    if (groups !== undefined) readGroups(groups, this.servers)
+  }
+
+  shard(shard: number): ShardState {
+    return this.shards.get(shard) ?? ABSENT
+  }
+
+  /** Written to the store at the end of the transaction. */
+  setShard(shard: number, state: ShardState): void {
+    this.keep(shard, state)
+    this.dirty.add(shard)
+  }
+
+  private keep(shard: number, state: ShardState): void {
+    this.shards.set(shard, state)
+    if (state.phase === 'serving' || state.phase === 'absent') this.moving.delete(shard)
+    else this.moving.add(shard)
+  }
+
+  setConfig(config: Config, transaction: StoreTransaction): void {
+    this.config = config
+    transaction.put(CONFIG_KEY, encodeConfig(config))
+    let isGrown = false
+    for (const [gid, servers] of Object.entries(config.groups)) {
+      if (this.servers.has(Number(gid))) continue
+      this.servers.set(Number(gid), servers)
+      isGrown = true
+    }
+    if (isGrown) transaction.put(GROUPS_KEY, writeGroups(this.servers))
+  }
+
+  writeDirty(transaction: StoreTransaction): void {
+    for (const shard of this.dirty)
+      transaction.put(shardRecordKey(shard), encodeShard(this.shard(shard)))
+    this.dirty.clear()
+  }
+
+  /** The key's shard; null while no configuration is known. */
+  shardOfKey(key: ByteString): number | null {
+    const { config } = this
+    return config === null ? null : shardOf(key, config.partitioner, config.shards.length)
+  }
+
+  /** Why a request for the shard is not run here; null when it is. */
+  refusal(shard: number | null): RefusedReply | null {
+    if (shard === null || this.config === null) return { type: 'noGroup', config: 0 }
+    const { phase } = this.shard(shard)
+    if (phase === 'serving') return null
+    const { num, shards, groups } = this.config
+    const gid = shards[shard] ?? 0
+    if (gid === 0) return { type: 'noGroup', config: num }
+    switch (phase) {
+      case 'absent':
+      case 'awaited':
+      case 'leaving':
+      case 'releasing':
+        if (gid === this.gid) return { type: 'shardMoving', config: num }
+        return { type: 'wrongGroup', config: num, gid, servers: groups[String(gid)] ?? [] }
+      default:
+        return unreachable(phase)
+    }
+  }
+}
+
+function writeGroups(servers: ReadonlyMap<number, readonly string[]>): Uint8Array {
+  return new ByteWriter().json([...servers]).done()
+}
+
+function readGroups(bytes: Uint8Array, into: Map<number, readonly string[]>): void {
+  const value = new ByteReader(bytes).json()
+  if (!Array.isArray(value)) throw new DecodeError('groups')
+  for (const [gid, urls] of value) {
+    if (typeof gid !== 'number' || !Array.isArray(urls)) throw new DecodeError('groups')
+    into.set(gid, urls.map(String))
+  }
+}
