@@ -146,7 +146,7 @@ export class Clerk {
   private async run(operation: Operation, options: CallOptions): Promise<Result> {
     const key = keyBytes(operation.key)
     const timeoutMs = options.timeoutMs ?? this.options.timeoutMs ?? REQUEST_TIMEOUT_MS
-    const pending: Pending = { operation, numbers: null, number: 0 }
+    const pending: Pending = { operation, numbers: null, number: 0, isAlone: false }
     const { signal } = options
     try {
       return await untilDone({ timeoutMs, signal }, leftMs =>
@@ -183,8 +183,10 @@ export class Clerk {
     const isWrite = pending.operation.op !== 'get'
     if (answer.type === 'result') return { type: 'done', value: answer.result }
     if (answer.type === 'failed') {
+      const error = failure(answer, isWrite, target.base)
+      if (answer.reason === 'aborted') return { type: 'failed', error }
       this.route.suspect(target)
-      return { type: 'again', error: failure(answer, isWrite, target.base) }
+      return { type: 'again', error }
     }
     if (answer.type === 'notUnderstood') {
       const detail = `${target.base} gave an answer that is not understood`

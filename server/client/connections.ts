@@ -31,12 +31,20 @@ export type Answer =
       readonly cause: Error
     }
 
+const CLOSED: Answer = {
+  type: 'failed',
+  isDefinite: true,
+  reason: 'aborted',
+  cause: new Error('the client was closed'),
+}
+
 export type ExchangeLimits = { readonly timeoutMs: number; readonly signal?: AbortSignal }
 
 /** Pools of connections by origin. */
 export class Connections {
   private readonly pools = new Map<string, Pool>()
   private readonly perNode: number
+  private isClosed = false
 
   constructor(options: { perNode: number }) {
     this.perNode = options.perNode
@@ -44,6 +52,7 @@ export class Connections {
 
   /** Never rejects; resolves once, at `timeoutMs` at the latest. */
   exchange(base: string, request: Exchange, limits: ExchangeLimits): Promise<Answer> {
+    if (this.isClosed) return Promise.resolve(CLOSED)
     const pool = this.pool(base)
     const path = pathPrefix(base) + request.path
     return new Promise(resolve => dispatch(pool, { ...request, path }, limits, resolve))
@@ -68,6 +77,7 @@ export class Connections {
 
   /** Ends all connections; exchanges under way fail. */
   async close(): Promise<void> {
+    this.isClosed = true
     const pools = [...this.pools.values()]
     this.pools.clear()
     await Promise.all(pools.map(pool => pool.destroy()))

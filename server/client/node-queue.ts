@@ -20,10 +20,12 @@ export type Pending = {
   readonly operation: Operation
   numbers: Numbers | null
   number: number
+  /** Never again in a batch. */
+  isAlone: boolean
 }
 
 export type NodeAnswer =
-  | KvAnswer
+  | Exclude<KvAnswer, { type: 'alone' }>
   | Extract<Answer, { type: 'failed' }>
   | { readonly type: 'notUnderstood' }
 
@@ -110,15 +112,22 @@ export class NodeQueue {
   private takeBatch(): Waiting[] {
     this.waiting = this.waiting.filter(waiting => !waiting.isOver)
     const batch: Waiting[] = []
+    const left: Waiting[] = []
+    const keys = new Set<string>()
     let bytes = 0
     for (const waiting of this.waiting) {
-      const canJoin = isBatchable(waiting.pending.operation) && waiting.pending.numbers === null
-      bytes += sizeOf(waiting.pending.operation)
-      if (batch.length > 0 && (!canJoin || bytes > BATCH_BYTES)) break
-      batch.push(waiting)
-      if (!canJoin || batch.length === BATCH_OPS) break
+      const { operation } = waiting.pending
+      const canJoin = mayJoin(waiting.pending)
+      const isFirst = batch.length === 0
+      const hasRoom = batch.length < BATCH_OPS && bytes + sizeOf(operation) <= BATCH_BYTES
+      const startsAlone = !isFirst && !mayJoin(batch[0]?.pending)
+      if (isFirst || (canJoin && hasRoom && !startsAlone && !keys.has(operation.key))) {
+        batch.push(waiting)
+        keys.add(operation.key)
+        bytes += sizeOf(operation)
+      } else left.push(waiting)
     }
-    this.waiting = this.waiting.slice(batch.length)
+    this.waiting = left
     return batch
   }
 
@@ -129,7 +138,7 @@ export class NodeQueue {
     if (isWrite && pending.numbers === null) this.number([waiting])
     const answer = await this.exchange(singleRequest(operation), isWrite ? pending : null)
     if (answer.type === 'failed') waiting.settle(answer)
-    else waiting.settle(singleAnswer(operation, answer) ?? { type: 'notUnderstood' })
+    else this.give(waiting, singleAnswer(operation, answer))
   }
 
   private async sendBatch(batch: readonly Waiting[]): Promise<void> {
@@ -141,16 +150,24 @@ export class NodeQueue {
     if (answer.type === 'answer' && answer.status === 200) {
       const answers = batchAnswers(operations, answer.body)
       for (const [index, waiting] of batch.entries()) {
-        waiting.settle(answers?.[index] ?? { type: 'notUnderstood' })
+        this.give(waiting, answers?.[index] ?? null)
       }
       return
     }
     // Refused or failed as a whole: the same for each.
     for (const waiting of batch) {
       if (answer.type === 'failed') waiting.settle(answer)
-      else
-        waiting.settle(singleAnswer(waiting.pending.operation, answer) ?? { type: 'notUnderstood' })
+      else this.give(waiting, singleAnswer(waiting.pending.operation, answer))
     }
+  }
+
+  private give(waiting: Waiting, answer: KvAnswer | null): void {
+    if (answer?.type !== 'alone') {
+      waiting.settle(answer ?? { type: 'notUnderstood' })
+      return
+    }
+    waiting.pending.isAlone = true
+    this.waiting.push(waiting)
   }
 
   private number(batch: readonly Waiting[]): void {
@@ -171,6 +188,15 @@ export class NodeQueue {
     const all = { ...headers, ...request.headers, ...session }
     return connections.exchange(base, { ...request, headers: all }, { timeoutMs: attemptTimeoutMs })
   }
+}
+
+/**
+ * Whether it may share a request. One that was numbered keeps its number and goes by itself; so do
+ * operations on a key that is in the batch already, for a node runs those one after the other.
+ */
+function mayJoin(pending: Pending | undefined): boolean {
+  if (pending === undefined || pending.numbers !== null || pending.isAlone) return false
+  return isBatchable(pending.operation)
 }
 
 function sizeOf(operation: Operation): number {

@@ -38,6 +38,8 @@ export type Result =
 export type KvAnswer =
   | { readonly type: 'result'; readonly result: Result }
   | { readonly type: 'refused'; readonly status: number; readonly problem: Problem }
+  /** It did not fit into the answer of its batch: to be asked for again by itself. */
+  | { readonly type: 'alone' }
 
 /** Headers and paths need the key as the characters of its UTF-8 bytes. Throws on a bad key. */
 export function keyBytes(key: string): ByteString {
@@ -113,6 +115,8 @@ function itemAnswer(operation: Operation, item: unknown): KvAnswer | null {
   if (!isRecord(item) || typeof item.status !== 'number') return null
   const { status, version } = item
   const known = typeof version === 'number' ? version : null
+  const isOmitted = item.isValueOmitted === true || (operation.op === 'get' && status === 413)
+  if (isOmitted) return { type: 'alone' }
   if (status !== 200 && status !== 204) return refusalOf(status, problemOf(status, item), known)
   if (known === null) return null
   return { type: 'result', result: resultOf(operation, known, bytesOf(item.value)) }

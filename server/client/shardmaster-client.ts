@@ -132,7 +132,10 @@ function judge<T>(
   context: { isWrite: boolean; base: string; decode: (value: unknown) => T | null },
 ): Attempt<T> {
   const { isWrite, base, decode } = context
-  if (answer.type === 'failed') return { type: 'again', error: failure(answer, isWrite, base) }
+  if (answer.type === 'failed') {
+    const error = failure(answer, isWrite, base)
+    return { type: answer.reason === 'aborted' ? 'failed' : 'again', error }
+  }
   const { status } = answer
   if (status === 200) {
     const value = decode(parsed(answer.body))
