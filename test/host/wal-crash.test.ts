@@ -53,7 +53,8 @@ function numbersOf(recovered: readonly string[]): readonly number[] {
 function check(numbers: readonly number[], progress: Progress, label: string) {
   const first = numbers[0] ?? 1
   assert.ok(first <= Math.max(1, progress.trimmed), `${label}: begins with ${first}`)
-  numbers.forEach((number, index) => assert.is(number, first + index, `${label}: order`))
+  for (const [index, number] of numbers.entries())
+    assert.is(number, first + index, `${label}: order`)
   const last = numbers.at(-1) ?? 0
   assert.ok(
     last >= progress.durable,

@@ -1,0 +1,153 @@
+// The newest state over an older one on disk: changes are kept in a sorted layer in memory until one
+// large disk transaction takes them. While that is under way the layer is frozen, and changes go to
+// a fresh one. Reading looks into the active layer, the frozen one and the base, in this order.
+
+import type { ByteString } from '../bytes.ts'
+import type { StoreEntry, StoreRange, StoreReader } from '../store.ts'
+import { newTree, type Tree, treeRange } from './store-tree.ts'
+
+/** What a layer says of a key: its value, or null for deleted. */
+export type LayerValue = Uint8Array | null
+export type Layer = { readonly tree: Tree<LayerValue>; bytes: number }
+
+/** The state on disk, as of some moment. */
+export interface StoreBase {
+  get(key: ByteString): Uint8Array | undefined
+  /** The first entries of the range, at least one if there is one. */
+  page(range: StoreRange, limit: number): readonly StoreEntry[]
+}
+
+/** Entries read from the base at first; a scan that goes on reads more at once. */
+const PAGE_ENTRIES_MIN = 16
+const PAGE_ENTRIES_MAX = 1024
+/** A tree's node takes about so much for an entry beside its key and value. */
+const ENTRY_BYTES = 100
+
+/** One state: its layers, and its base, null as long as the base holds none of it. */
+export class Layers implements StoreReader {
+  base: StoreBase | null
+  active: Layer = newLayer()
+  frozen: Layer | null = null
+
+  constructor(base: StoreBase | null) {
+    this.base = base
+  }
+
+  get(key: ByteString): Uint8Array | undefined {
+    const newest = this.active.tree.get(key)
+    if (newest !== undefined) return newest ?? undefined
+    const newer = this.frozen?.tree.get(key)
+    if (newer !== undefined) return newer ?? undefined
+    return this.base?.get(key)
+  }
+
+  /** Sees the layers as they are when the iteration begins. */
+  range(range: StoreRange): Iterable<StoreEntry> {
+    return { [Symbol.iterator]: () => this.fixed(this.base).iterate(range) }
+  }
+
+  /** The layers as they are now, over `base`, which must hold at least what this one's does. */
+  fixed(base: StoreBase | null): FixedLayers {
+    const trees = [this.active.tree.clone()]
+    if (this.frozen !== null) trees.push(this.frozen.tree)
+    return new FixedLayers(trees, base)
+  }
+
+  /** Returns what the active layer said of the key before: to be given to `restore`. */
+  set(key: ByteString, value: LayerValue): LayerValue | undefined {
+    const before = this.active.tree.get(key)
+    this.active.tree.set(key, value)
+    this.active.bytes += sizeOf(key, value) - (before === undefined ? 0 : sizeOf(key, before))
+    return before
+  }
+
+  restore(key: ByteString, before: LayerValue | undefined): void {
+    if (before !== undefined) {
+      this.set(key, before)
+      return
+    }
+    const value = this.active.tree.get(key)
+    if (value === undefined) return
+    this.active.tree.delete(key)
+    this.active.bytes -= sizeOf(key, value)
+  }
+
+  /** The layer to write now, null when there is nothing; the same one until `thaw`. */
+  freeze(): Layer | null {
+    if (this.frozen !== null || this.active.tree.isEmpty) return this.frozen
+    this.frozen = this.active
+    this.active = newLayer()
+    return this.frozen
+  }
+
+  /** The frozen layer is in the base now. */
+  thaw(): void {
+    this.frozen = null
+  }
+}
+
+/** Layers that nobody changes any more. */
+export class FixedLayers implements StoreReader {
+  private readonly trees: readonly Tree<LayerValue>[]
+  private readonly base: StoreBase | null
+
+  /** Newest tree first. */
+  constructor(trees: readonly Tree<LayerValue>[], base: StoreBase | null) {
+    this.trees = trees
+    this.base = base
+  }
+
+  get(key: ByteString): Uint8Array | undefined {
+    for (const tree of this.trees) {
+      const value = tree.get(key)
+      if (value !== undefined) return value ?? undefined
+    }
+    return this.base?.get(key)
+  }
+
+  range(range: StoreRange): Iterable<StoreEntry> {
+    return { [Symbol.iterator]: () => this.iterate(range) }
+  }
+
+  /** Merges all sources: of equal keys the newest counts, and deleted ones are left out. */
+  *iterate(range: StoreRange): Generator<StoreEntry> {
+    if (range.from >= range.to) return
+    const sources: Iterator<readonly [ByteString, LayerValue]>[] = this.trees.map(tree =>
+      treeRange(tree, range),
+    )
+    if (this.base !== null) sources.push(pages(this.base, range))
+    const heads = sources.map(source => source.next())
+    for (;;) {
+      let least: readonly [ByteString, LayerValue] | null = null
+      for (const head of heads) {
+        if (head.done !== true && (least === null || head.value[0] < least[0])) least = head.value
+      }
+      if (least === null) return
+      const [key, value] = least
+      sources.forEach((source, index) => {
+        const head = heads[index]
+        if (head?.done !== true && head?.value[0] === key) heads[index] = source.next()
+      })
+      if (value !== null) yield [key, value]
+    }
+  }
+}
+
+function* pages(base: StoreBase, range: StoreRange): Generator<StoreEntry> {
+  let from = range.from
+  for (let limit = PAGE_ENTRIES_MIN; ; limit = Math.min(limit * 4, PAGE_ENTRIES_MAX)) {
+    const page = base.page({ from, to: range.to }, limit)
+    yield* page
+    const last = page.at(-1)
+    if (last === undefined) return
+    from = `${last[0]}\0`
+  }
+}
+
+function newLayer(): Layer {
+  return { tree: newTree(), bytes: 0 }
+}
+
+function sizeOf(key: ByteString, value: LayerValue): number {
+  return ENTRY_BYTES + key.length + (value?.length ?? 0)
+}
