@@ -1,0 +1,485 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Input, Message, Now, Output, Replica, Sender } from '../../server/contract.ts'
+import { systemClock } from '../../server/host/clock.ts'
+import { createHost, type Host, type HostLog } from '../../server/host/host.ts'
+import { STORE_FLUSH_LOG_BYTES, STORE_FLUSH_MS } from '../../server/limits.ts'
+import type { LogRecord } from '../../server/paxos/record.ts'
+
+const test = suite('host')
+
+type Reply = { readonly type: string }
+type Step = { readonly now: Now; readonly inputs: readonly Input<string>[] }
+type Answer = (inputs: readonly Input<string>[], now: Now) => Partial<Output<Reply>>
+
+const BALLOT = { round: 1, replica: 0, incarnation: 'aa' }
+const PEER: Sender = { gid: 1, replica: 1, incarnation: 'bb' }
+const BEAT: Message = { type: 'heartbeat', ballot: BALLOT, decided: 0, confirm: 0, sentAt: 0 }
+const RECORD: LogRecord = { type: 'promise', ballot: BALLOT }
+const OVERLOADED: Reply = { type: 'overloaded' }
+
+type Rig = {
+  readonly host: Host<string, Reply>
+  readonly steps: Step[]
+  /** What the host did, in order. */
+  readonly effects: string[]
+  readonly fatal: unknown[]
+  answer: Answer
+  role: 'leader' | 'follower'
+  appliedSlot: number
+  flushStore: () => Promise<void>
+  log: HostLog | null
+}
+
+type RigOptions = { readonly isMemory?: boolean; readonly flushLog?: (rig: Rig) => void }
+
+/** A host around a core that does what the test says. */
+function createRig(options: RigOptions = {}): Rig {
+  const steps: Step[] = []
+  const effects: string[] = []
+  const fatal: unknown[] = []
+  const replica: Replica<string, Reply> = {
+    step(now, inputs) {
+      steps.push({ now, inputs })
+      return { ...EMPTY, ...rig.answer(inputs, now) }
+    },
+    status: () => ({ ...STATUS, role: rig.role }),
+    durableState: () => [],
+    urlOf: () => null,
+  }
+  let appended = 0
+  const log: HostLog = {
+    append(payload, slot) {
+      effects.push(`append ${payload.length}@${slot}`)
+      appended += 1
+      return appended
+    },
+    flush() {
+      effects.push('flush log')
+      options.flushLog?.(rig)
+    },
+    trimBelow: slot => void effects.push(`trim ${slot}`),
+    close: () => void effects.push('close log'),
+  }
+  const host = createHost<string, Reply>({
+    replica,
+    log: options.isMemory ? null : log,
+    store: {
+      flush: () => {
+        effects.push('flush store')
+        return rig.flushStore()
+      },
+      close: () => void effects.push('close store'),
+    },
+    transport: {
+      send: (to, message) => void effects.push(`send ${message.type} to ${to.length}`),
+      flush: () => void effects.push('flush sends'),
+    },
+    clock: systemClock,
+    overloaded: OVERLOADED,
+    node: { kind: 'shardkv', cluster: 'c', version: '1' },
+    appliedSlot: () => rig.appliedSlot,
+    encodeRecord: () => Buffer.from('record'),
+    slotOf: () => 7,
+    onEvents: events => void effects.push(`events ${events.map(event => event.type)}`),
+    onFatal: error => void fatal.push(error),
+  })
+  const rig: Rig = {
+    host,
+    steps,
+    effects,
+    fatal,
+    answer: () => ({}),
+    role: 'follower',
+    appliedSlot: 0,
+    flushStore: async () => {},
+    log: options.isMemory ? null : log,
+  }
+  return rig
+}
+
+const EMPTY: Output<Reply> = {
+  records: [],
+  sends: [],
+  replies: [],
+  events: [],
+  trimBelow: 0,
+  wakeAt: Number.POSITIVE_INFINITY,
+}
+
+const STATUS = {
+  gid: 1,
+  replica: 0,
+  incarnation: 'aa',
+  role: 'follower' as const,
+  leader: null,
+  ballot: '1.0',
+  slots: { first: 1, decided: 0, applied: 0, durable: 0 },
+  members: [],
+  isReady: true,
+  log: { entries: 0, bytes: 0, inFlight: 0 },
+  machine: {},
+}
+
+const typesOf = (steps: readonly Step[]) =>
+  steps.map(({ inputs }) => inputs.map(input => input.type).join(' '))
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = Date.now() + 5_000
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`never: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+}
+
+/** Long enough for a step that is due to have happened. */
+async function turns(): Promise<void> {
+  for (let count = 0; count < 4; count++) await nextTurn()
+}
+
+test('what arrives in one turn is one step, after which nothing happens by itself', async () => {
+  const rig = createRig()
+  rig.host.deliver(PEER, BEAT)
+  rig.host.submit('a', () => {})
+  rig.host.submit('b', () => {})
+  rig.host.onDurable(3)
+  rig.host.onDurable(5)
+  await turns()
+  assert.equal(typesOf(rig.steps), ['durable message request request tick'])
+  assert.equal(rig.steps[0]?.inputs[0], { type: 'durable', upTo: 5 })
+  assert.equal(rig.steps[0]?.inputs[1], { type: 'message', from: PEER, message: BEAT })
+  rig.host.onDurable(5)
+  rig.host.onDurable(4)
+  await turns()
+  assert.equal(typesOf(rig.steps).slice(1).join(''), '', 'durability is told once')
+})
+
+test('an output is carried out in the order that the contract promises', async () => {
+  const rig = createRig()
+  let replies = 0
+  rig.answer = inputs => {
+    const request = inputs.find(input => input.type === 'request')
+    if (request?.type !== 'request') return {}
+    return {
+      records: [RECORD, RECORD],
+      sends: [{ to: [PEER, PEER], message: BEAT }],
+      replies: [{ id: request.id, reply: { type: 'ok' } }],
+      events: [{ type: 'trimmed', below: 4 }],
+      trimBelow: 4,
+    }
+  }
+  rig.host.submit('a', reply => {
+    replies += 1
+    rig.effects.push(`reply ${reply.type}`)
+  })
+  assert.is(rig.host.waiting, 1)
+  await turns()
+  assert.equal(rig.effects, [
+    'append 6@7',
+    'append 6@7',
+    'send heartbeat to 2',
+    'flush sends',
+    'flush log',
+    'reply ok',
+    'events trimmed',
+    'trim 4',
+  ])
+  assert.is(replies, 1)
+  assert.is(rig.host.waiting, 0)
+  assert.equal([rig.host.counters.records, rig.host.counters.recordBytes], [2, 12])
+})
+
+test('a reply that submits again is served by the next step', async () => {
+  const rig = createRig()
+  const order: string[] = []
+  rig.answer = inputs => ({ replies: repliesTo(inputs) })
+  rig.host.submit('a', () => {
+    order.push('a')
+    rig.host.submit('b', () => order.push('b'))
+  })
+  await turns()
+  assert.equal(order, ['a', 'b'])
+  assert.equal(typesOf(rig.steps), ['request tick', 'request'])
+})
+
+test('in memory, records are durable in the next turn, and counted from 1', async () => {
+  const rig = createRig({ isMemory: true })
+  let left = 2
+  rig.answer = () => (left-- > 0 ? { records: [RECORD, RECORD] } : {})
+  await turns()
+  assert.equal(typesOf(rig.steps), ['tick', 'durable', 'durable'])
+  assert.equal(rig.steps[1]?.inputs, [{ type: 'durable', upTo: 2 }])
+  assert.equal(rig.steps[2]?.inputs, [{ type: 'durable', upTo: 4 }])
+  assert.is(rig.host.status().storage, 'memory')
+})
+
+test('a tick comes when it was asked for, by one timer however many steps there are', async () => {
+  const rig = createRig()
+  let wakeAt = Number.POSITIVE_INFINITY
+  rig.answer = () => ({ wakeAt })
+  await turns()
+  wakeAt = systemClock.now().micros + 300_000
+  const armed = await countTimers(async () => {
+    for (let count = 0; count < 50; count++) {
+      rig.host.deliver(PEER, BEAT)
+      await nextTurn()
+      wakeAt += 10
+    }
+  })
+  assert.is(armed, 1)
+  const before = rig.steps.length
+  const expected = wakeAt
+  wakeAt = Number.POSITIVE_INFINITY
+  rig.host.deliver(PEER, BEAT)
+  await turns()
+  assert.is(rig.steps.length, before + 1)
+  wakeAt = expected
+  rig.host.deliver(PEER, BEAT)
+  await nextTurn()
+  wakeAt = Number.POSITIVE_INFINITY
+  await until(() => rig.steps.at(-1)?.inputs[0]?.type === 'tick', 'the tick')
+  const last = rig.steps.at(-1)!
+  assert.ok(last.now.micros >= expected, 'not before its time')
+  assert.ok(last.now.micros < expected + 500_000, `late by ${last.now.micros - expected} µs`)
+  assert.equal(last.inputs, [{ type: 'tick' }])
+})
+
+test('an earlier time replaces the timer', async () => {
+  const rig = createRig()
+  let wakeAt = systemClock.now().micros + 60_000_000
+  rig.answer = () => ({ wakeAt })
+  await turns()
+  const soon = systemClock.now().micros + 10_000
+  wakeAt = soon
+  rig.host.deliver(PEER, BEAT)
+  await nextTurn()
+  wakeAt = Number.POSITIVE_INFINITY
+  await until(() => typesOf(rig.steps).at(-1) === 'tick', 'the earlier tick')
+  assert.ok(rig.steps.at(-1)!.now.micros >= soon)
+})
+
+test('the tick stands behind the messages that came before it', async () => {
+  const rig = createRig()
+  rig.answer = () => ({ wakeAt: 1 })
+  rig.host.deliver(PEER, BEAT)
+  await until(() => rig.steps.length > 2, 'more ticks')
+  assert.is(typesOf(rig.steps)[0], 'message tick')
+  rig.answer = () => ({})
+})
+
+test('an exception of the core is fatal: nothing of that step leaves, and no other follows', async () => {
+  const rig = createRig()
+  await turns()
+  rig.effects.length = 0
+  const error = new Error('does not hold')
+  rig.answer = () => {
+    throw error
+  }
+  let replies = 0
+  rig.host.submit('a', () => {
+    replies += 1
+  })
+  await turns()
+  rig.host.deliver(PEER, BEAT)
+  rig.host.submit('b', () => {
+    replies += 1
+  })
+  await turns()
+  assert.equal(rig.fatal, [error])
+  assert.is(rig.steps.length, 2)
+  assert.is(replies, 0)
+  assert.equal(rig.effects, [])
+})
+
+test('an append that throws is fatal before anything was sent', async () => {
+  const rig = createRig()
+  await turns()
+  rig.effects.length = 0
+  const error = new Error('log is over')
+  const { log } = rig
+  if (log === null) throw new Error('no log')
+  log.append = () => {
+    throw error
+  }
+  rig.answer = () => ({ records: [RECORD], sends: [{ to: [PEER], message: BEAT }] })
+  rig.host.deliver(PEER, BEAT)
+  await turns()
+  assert.equal(rig.fatal, [error])
+  assert.equal(rig.effects, [])
+})
+
+test('a log that fails while it is flushed answers nobody any more', async () => {
+  const error = new Error('EIO')
+  const rig = createRig({ flushLog: current => current.host.fail(error) })
+  await turns()
+  rig.answer = inputs => ({ records: [RECORD], replies: repliesTo(inputs) })
+  let replies = 0
+  rig.host.submit('a', () => {
+    replies += 1
+  })
+  await turns()
+  rig.host.fail(new Error('again'))
+  assert.equal(rig.fatal, [error])
+  assert.is(replies, 0)
+})
+
+test('the store is flushed a second after the first change, with the slot read before', async () => {
+  const rig = createRig()
+  let finish = () => {}
+  rig.flushStore = () =>
+    new Promise(resolve => {
+      finish = resolve
+    })
+  rig.appliedSlot = 4
+  rig.host.deliver(PEER, BEAT)
+  const startedAt = performance.now()
+  await turns()
+  assert.is(rig.effects.includes('flush store'), false)
+  await until(() => rig.effects.includes('flush store'), 'the flush')
+  assert.ok(performance.now() - startedAt >= STORE_FLUSH_MS - 5)
+  rig.appliedSlot = 9
+  finish()
+  await turns()
+  assert.equal(rig.steps.at(-1)?.inputs, [{ type: 'flushed', slot: 4 }])
+  assert.is(rig.effects.filter(effect => effect === 'flush store').length, 1)
+  rig.flushStore = async () => {}
+  await rig.host.stop({ graceMs: 0 })
+})
+
+test('a log that grows fast makes the store be flushed sooner, one flush at a time', async () => {
+  const rig = createRig()
+  let finish = () => {}
+  rig.flushStore = () =>
+    new Promise(resolve => {
+      finish = resolve
+    })
+  rig.appliedSlot = 4
+  const half = Array.from({ length: STORE_FLUSH_LOG_BYTES / 6 / 2 + 1 }, () => RECORD)
+  rig.answer = inputs => (inputs.some(input => input.type === 'message') ? { records: half } : {})
+  rig.host.deliver(PEER, BEAT)
+  await turns()
+  rig.effects.length = 0
+  rig.host.deliver(PEER, BEAT)
+  await turns()
+  assert.is(rig.effects.filter(effect => effect === 'flush store').length, 1)
+  rig.appliedSlot = 5
+  rig.host.deliver(PEER, BEAT)
+  rig.host.deliver(PEER, BEAT)
+  await turns()
+  assert.is(rig.effects.filter(effect => effect === 'flush store').length, 1)
+  finish()
+  await turns()
+  rig.flushStore = async () => {}
+  await rig.host.stop({ graceMs: 0 })
+})
+
+test('a store that cannot be flushed is fatal', async () => {
+  const rig = createRig()
+  const error = new Error('EIO')
+  rig.flushStore = () => Promise.reject(error)
+  rig.appliedSlot = 1
+  await until(() => rig.fatal.length > 0, 'the failure')
+  assert.equal(rig.fatal, [error])
+})
+
+test('an idle replica is not stepped', async () => {
+  const rig = createRig()
+  const armed = await countTimers(async () => {
+    await turns()
+    await nextTurn()
+  })
+  assert.is(rig.steps.length, 1)
+  assert.is(armed, 0)
+})
+
+test('a stopping replica hands over, finishes requests, then closes log and store', async () => {
+  const rig = createRig()
+  rig.role = 'leader'
+  rig.answer = () => ({})
+  let replies = 0
+  rig.host.submit('a', () => {
+    replies += 1
+  })
+  await turns()
+  rig.effects.length = 0
+  let isStopped = false
+  const stopped = rig.host.stop({ graceMs: 5_000 }).then(() => {
+    isStopped = true
+  })
+  await turns()
+  assert.equal(typesOf(rig.steps).at(-1), 'handOver')
+  assert.not(isStopped, 'it still leads')
+  rig.role = 'follower'
+  rig.host.deliver(PEER, BEAT)
+  await turns()
+  assert.not(isStopped, 'a request is not answered yet')
+  rig.answer = () => ({ replies: [{ id: 1, reply: { type: 'ok' } }] })
+  rig.host.deliver(PEER, BEAT)
+  await stopped
+  assert.is(replies, 1)
+  assert.equal(rig.effects.slice(-3), ['flush store', 'close log', 'close store'])
+  const count = rig.steps.length
+  const late = await new Promise(resolve => rig.host.submit('late', resolve))
+  rig.host.deliver(PEER, BEAT)
+  await turns()
+  assert.is(late, OVERLOADED)
+  assert.is(rig.steps.length, count)
+  assert.equal(rig.fatal, [])
+})
+
+test('a leader that nobody relieves stops when the grace is over', async () => {
+  const rig = createRig()
+  rig.role = 'leader'
+  const startedAt = performance.now()
+  await rig.host.stop({ graceMs: 50 })
+  assert.ok(performance.now() - startedAt >= 45)
+  assert.equal(rig.effects.slice(-2), ['close log', 'close store'])
+})
+
+test('a failure while stopping closes nothing, and ends the wait', async () => {
+  const rig = createRig()
+  rig.role = 'leader'
+  const stopped = rig.host.stop({ graceMs: 60_000 })
+  rig.answer = () => {
+    throw new Error('does not hold')
+  }
+  await stopped
+  assert.is(rig.fatal.length, 1)
+  assert.is(rig.effects.includes('close log'), false)
+})
+
+test('the status tells of the replica and of its process', () => {
+  const rig = createRig()
+  const status = rig.host.status()
+  assert.equal([status.kind, status.cluster, status.storage], ['shardkv', 'c', 'disk'])
+  assert.is(status.role, 'follower')
+  assert.ok(status.uptimeSeconds >= 0 && status.uptimeSeconds < 5)
+})
+
+function repliesTo(inputs: readonly Input<string>[]): { id: number; reply: Reply }[] {
+  const replies: { id: number; reply: Reply }[] = []
+  for (const input of inputs) {
+    if (input.type === 'request') replies.push({ id: input.id, reply: { type: 'ok' } })
+  }
+  return replies
+}
+
+/** How many timers were armed meanwhile. */
+async function countTimers(work: () => Promise<void>): Promise<number> {
+  const { setTimeout: real } = globalThis
+  let count = 0
+  const counting = (run: () => void, ms?: number) => {
+    count += 1
+    return real(run, ms)
+  }
+  globalThis.setTimeout = Object.assign(counting, real)
+  try {
+    await work()
+  } finally {
+    globalThis.setTimeout = real
+  }
+  return count
+}
+
+test.run()
