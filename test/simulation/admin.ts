@@ -1,0 +1,92 @@
+// The client that changes configurations: joins, leaves and moves at the shardmasters, each repeated
+// under its number until it is answered.
+
+import type { Change, ShardmasterReply } from '../../server/shardmaster/operation.ts'
+import type { Random } from '../support/random.ts'
+import type { Cluster } from './cluster.ts'
+
+type Done = (reply: ShardmasterReply) => void
+
+const ATTEMPT_MICROS = 400_000
+
+export class Admin {
+  private readonly cluster: Cluster
+  private readonly random: Random
+  private readonly place: number
+  private readonly name: string
+  private number = 0
+  private leader: number | null = null
+
+  constructor(cluster: Cluster, random: Random) {
+    this.cluster = cluster
+    this.random = random
+    this.place = cluster.newPlace()
+    this.name = `admin${this.place}`
+  }
+
+  /** Repeats until there is an answer that is not "elsewhere" or "later". */
+  change(change: Change, done: Done = () => {}): void {
+    this.number += 1
+    const session = { client: this.name, number: this.number, acked: this.number - 1 }
+    const request = { type: 'change' as const, change, actor: 'sim', reason: '', ifConfig: null }
+    this.ask({ ...request, session }, done)
+  }
+
+  /** `num` −1: the latest. */
+  query(num: number, done: Done): void {
+    this.ask({ type: 'query', num }, done)
+  }
+
+  /** Random changes until that time, one after the other. */
+  wander(options: { readonly every: number; readonly until: number }): void {
+    const { world } = this.cluster
+    world.after(this.random.between(0, options.every * 2), () => {
+      if (world.now >= options.until) return
+      this.change(this.draw(), () => this.wander(options))
+    })
+  }
+
+  private draw(): Change {
+    const { random, cluster } = this
+    const gid = random.between(1, cluster.options.groups)
+    const drawn = random.next()
+    if (drawn < 0.4) return { op: 'join', gid, servers: cluster.servers(gid) }
+    if (drawn < 0.65) return { op: 'leave', gid }
+    return { op: 'move', shard: random.between(0, cluster.options.shardCount - 1), gid }
+  }
+
+  private ask(request: Parameters<Cluster['callMaster']>[2], done: Done): void {
+    const { world, masters } = this.cluster
+    let isOver = false
+    let attempts = 0
+    const attempt = () => {
+      attempts += 1
+      const mine = attempts
+      const again = (delay: number) => {
+        world.after(delay, () => {
+          if (!isOver && attempts === mine) attempt()
+        })
+      }
+      again(ATTEMPT_MICROS)
+      const target = this.leader ?? this.random.between(0, masters.length - 1)
+      this.leader = null
+      this.cluster.callMaster(this.place, target, request, reply => {
+        if (isOver) return
+        if (reply !== null && isFinal(reply)) {
+          isOver = true
+          this.leader = target
+          if (reply.type === 'config') this.cluster.shards.onConfig(reply.config)
+          world.count(`admin: ${reply.type}`)
+          return done(reply)
+        }
+        if (reply?.type === 'notLeader') this.leader = reply.leader
+        again(this.random.between(1_000, 30_000))
+      })
+    }
+    attempt()
+  }
+}
+
+function isFinal(reply: ShardmasterReply): boolean {
+  return !['notLeader', 'overloaded', 'unknown'].includes(reply.type)
+}

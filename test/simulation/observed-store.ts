@@ -1,0 +1,106 @@
+// A store that keeps a hash of all that is in it, so that replicas can be compared after every
+// applied slot at the cost of what changed. The hash of a set of entries does not depend on order.
+
+import { type ByteString, fnv1a, fnv1aBytes } from '../../server/bytes.ts'
+import { MemoryStore } from '../../server/host/store-memory.ts'
+import type {
+  Store,
+  StoreEntry,
+  StoreRange,
+  StoreReplacement,
+  StoreSnapshot,
+  StoreTransaction,
+} from '../../server/store.ts'
+import { readApplied } from '../../server/store-meta.ts'
+
+const ALL = { from: '', to: '\xff' }
+
+export class ObservedStore implements Store {
+  private inner = new MemoryStore()
+  private contentHash = 0
+
+  /** Sum (mod 2^32) of the hashes of all entries. */
+  get hash(): number {
+    return this.contentHash
+  }
+
+  applied(): number {
+    return readApplied(this.inner)
+  }
+
+  /** All that was written so far survives crashes. */
+  flush(): void {
+    void this.inner.flush()
+  }
+
+  /** Back to what was flushed last. */
+  crash(): void {
+    this.inner = this.inner.crash()
+    this.rehash()
+  }
+
+  get(key: ByteString): Uint8Array | undefined {
+    return this.inner.get(key)
+  }
+
+  range(range: StoreRange): Iterable<StoreEntry> {
+    return this.inner.range(range)
+  }
+
+  transact(work: (transaction: StoreTransaction) => void): void {
+    this.inner.transact(transaction => {
+      work({
+        get: key => transaction.get(key),
+        range: range => transaction.range(range),
+        put: (key, value) => {
+          this.replace(key, transaction.get(key), value)
+          transaction.put(key, value)
+        },
+        delete: key => {
+          this.replace(key, transaction.get(key), undefined)
+          transaction.delete(key)
+        },
+      })
+    })
+  }
+
+  snapshot(): StoreSnapshot {
+    return this.inner.snapshot()
+  }
+
+  beginReplacement(): StoreReplacement {
+    const replacement = this.inner.beginReplacement()
+    return {
+      put: entries => replacement.put(entries),
+      commit: () => {
+        replacement.commit()
+        this.rehash()
+      },
+      abort: () => replacement.abort(),
+    }
+  }
+
+  private replace(
+    key: ByteString,
+    before: Uint8Array | undefined,
+    after: Uint8Array | undefined,
+  ): void {
+    const keyHash = fnv1a(key)
+    const minus = before === undefined ? 0 : entryHash(keyHash, before)
+    const plus = after === undefined ? 0 : entryHash(keyHash, after)
+    this.contentHash = (this.contentHash - minus + plus) >>> 0
+  }
+
+  private rehash(): void {
+    this.contentHash = 0
+    for (const [key, value] of this.inner.range(ALL)) this.replace(key, undefined, value)
+  }
+}
+
+/** FNV alone is too regular to be summed: its bits are mixed once more. */
+function entryHash(keyHash: number, value: Uint8Array): number {
+  let hash = fnv1aBytes(value, keyHash)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
+}

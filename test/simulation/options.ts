@@ -1,0 +1,117 @@
+// Everything that one simulated run is made of, drawn from its seed (swarm testing: each seed has
+// some kinds of faults and lacks others, and its own rates), so that a run is told by its seed.
+
+import { DEFAULT_SETTINGS, type Settings } from '../../server/paxos/settings.ts'
+import { Random } from '../support/random.ts'
+import { drawFaults, type Fault } from './faults.ts'
+import { CALM, type NetworkWeather } from './network.ts'
+
+export type RunOptions = {
+  readonly seed: number
+  /** One group with the smallest state machine, in place of shardmasters and sharded groups. */
+  readonly isSingle: boolean
+  readonly replicas: number
+  readonly groups: number
+  readonly shardCount: number
+  readonly clients: number
+  readonly keys: readonly string[]
+  /** µs between a clerk's operations. */
+  readonly thinkMax: number
+  /** µs: until when there are faults, and until when clerks go on. */
+  readonly warmUp: number
+  readonly chaosUntil: number
+  readonly endAt: number
+  readonly weather: NetworkWeather
+  readonly syncMin: number
+  readonly syncMax: number
+  readonly segmentRecords: number
+  readonly latencyMax: number
+  readonly drift: number
+  readonly flushEvery: number
+  /** µs between configuration changes, 0 for none. */
+  readonly reconfigureEvery: number
+  readonly isFrozenMessages: boolean
+  readonly settings: Settings
+  readonly faults: readonly Fault[]
+}
+
+const SECOND = 1_000_000
+const KEYS = ['a1', 'b1', 'c1', 'd1', 'e1', 'f1', 'g1', 'h1', 'i1', 'j1', 'a2', 'b2']
+
+export function drawOptions(
+  seed: number,
+  shape: { isSingle: boolean; seconds: number },
+): RunOptions {
+  const random = new Random(seed, 'swarm')
+  const { isSingle, seconds } = shape
+  const replicas = random.chance(0.75) ? 3 : 5
+  const groups = isSingle ? 1 : random.between(2, 3)
+  const nodes = isSingle ? replicas : (groups + 1) * replicas
+  const warmUp = isSingle ? SECOND : 2 * SECOND
+  const chaosUntil = Math.max(warmUp, Math.floor(seconds * SECOND * 0.65))
+  const settings = drawSettings(random)
+  const faultRandom = new Random(seed, 'faults')
+  return {
+    seed,
+    isSingle,
+    replicas,
+    groups,
+    shardCount: 10,
+    clients: random.between(2, 6),
+    keys: random.shuffled(KEYS).slice(0, random.between(1, isSingle ? 4 : 8)),
+    thinkMax: random.pick([5_000, 20_000, 60_000]),
+    warmUp,
+    chaosUntil,
+    endAt: seconds * SECOND,
+    weather: drawWeather(random),
+    syncMin: 50,
+    syncMax: random.pick([300, 2_000, 30_000]),
+    segmentRecords: random.pick([20, 100, 1000]),
+    latencyMax: random.pick([0, 50, 500]),
+    drift: random.chance(0.5) ? 0.04 : 0,
+    flushEvery: random.pick([100_000, 500_000, 3_000_000]),
+    reconfigureEvery: isSingle ? 0 : random.pick([300_000, 1_000_000, 2_500_000]),
+    isFrozenMessages: random.chance(0.125),
+    settings,
+    faults: drawFaults(faultRandom, { nodes, from: warmUp, until: chaosUntil }),
+  }
+}
+
+/** Calm, ordinary or wide: in the last, up to half of the messages are up to 3 s late. */
+function drawWeather(random: Random): NetworkWeather {
+  const kind = random.next()
+  const delayMax = random.pick([500, 2_000, 20_000])
+  if (kind < 0.15) return { ...CALM, delayMax }
+  const isWide = kind > 0.6
+  return {
+    delayMin: 50,
+    delayMax,
+    loss: random.pick([0, 0.01, 0.05, 0.15]),
+    duplication: random.pick([0, 0.02, 0.1]),
+    late: isWide ? random.pick([0.02, 0.1, 0.3]) : random.pick([0, 0.005]),
+    lateMax: isWide ? 3 * SECOND : 200_000,
+  }
+}
+
+/** Small bounds make rare paths common: short logs, tiny batches and chunks, quick elections. */
+function drawSettings(random: Random): Settings {
+  const scale = random.pick([1, 1, 0.5, 0.2])
+  const times = DEFAULT_SETTINGS
+  const scaled = (value: number) => Math.floor(value * scale)
+  return {
+    ...times,
+    heartbeat: scaled(times.heartbeat),
+    electionMin: scaled(times.electionMin),
+    electionMax: scaled(times.electionMax),
+    leaseHold: scaled(times.leaseHold),
+    leaseUse: scaled(times.leaseUse),
+    resend: random.pick([times.resend, 50_000]),
+    batchOps: random.pick([1, 2, 1024]),
+    pipelineSlots: random.pick([1, 3, 8]),
+    retainedSlots: random.pick([10, 100, times.retainedSlots]),
+    candidateLag: random.pick([8, times.candidateLag]),
+    snapshotChunkBytes: random.pick([100, 2_000, times.snapshotChunkBytes]),
+    fetchBytes: random.pick([200, times.fetchBytes]),
+    readPath: random.pick(['quorum', 'quorum', 'lease']),
+  }
+}

@@ -1,0 +1,76 @@
+// The smallest state machine that clerks can use: one shard, always served, with the real rules for
+// writes and sessions. It puts one group's Paxos and replica under test without configurations.
+
+import { ByteReader, ByteWriter } from '../../server/bytes.ts'
+import type { Applied, GroupReply, Machine, MachineContext } from '../../server/machine.ts'
+import { dataKey, decodeVersioned } from '../../server/shardkv/keyspace.ts'
+import {
+  readWriteRequest,
+  type ShardkvRequest,
+  writeWriteRequest,
+} from '../../server/shardkv/operation.ts'
+import type { ShardkvReply } from '../../server/shardkv/reply.ts'
+import { ABSENT, decodeShard, encodeShard, type ShardState } from '../../server/shardkv/shard.ts'
+import { runWrite } from '../../server/shardkv/write.ts'
+import type { StoreReader, StoreTransaction } from '../../server/store.ts'
+
+type Context = MachineContext<ShardkvReply>
+
+const STATE_KEY = 'state'
+const SHARD = 0
+
+export class RegisterMachine implements Machine<ShardkvRequest, ShardkvReply> {
+  private state: ShardState = ABSENT
+
+  load(store: StoreReader): void {
+    const stored = store.get(STATE_KEY)
+    this.state = stored === undefined ? { ...ABSENT, phase: 'serving' } : decodeShard(stored)
+  }
+
+  onRequest(id: number, request: ShardkvRequest, context: Context): void {
+    const taken =
+      request.type === 'get'
+        ? context.read(id, request)
+        : context.propose(writeWriteRequest(new ByteWriter(), request).done(), id)
+    if (taken === 'notLeader') context.reply(id, { type: 'notLeader', leader: context.leader })
+    if (taken === 'overloaded') context.reply(id, { type: 'overloaded' })
+  }
+
+  onReadable(id: number, request: unknown, context: Context): void {
+    const key =
+      typeof request === 'object' && request !== null && 'key' in request ? request.key : ''
+    const stored = context.store.get(dataKey(SHARD, String(key)))
+    const slot = 0
+    if (stored === undefined) return context.reply(id, { type: 'noSuchKey', slot })
+    context.reply(id, { type: 'ok', ...decodeVersioned(stored), slot })
+  }
+
+  apply(
+    command: Uint8Array,
+    applied: Applied,
+    transaction: StoreTransaction,
+  ): ShardkvReply | GroupReply {
+    const request = readWriteRequest(new ByteReader(command))
+    const { reply, state } = runWrite(request, this.state, { shard: SHARD, applied, transaction })
+    this.state = state
+    transaction.put(STATE_KEY, encodeShard(state))
+    return reply
+  }
+
+  onApplied(): void {}
+  onMessage(): void {}
+  onLeadership(): void {}
+  onTick(): void {}
+
+  wakeAt(): number {
+    return Number.POSITIVE_INFINITY
+  }
+
+  urlOf(): null {
+    return null
+  }
+
+  status(): Readonly<Record<string, unknown>> {
+    return {}
+  }
+}
