@@ -21,7 +21,8 @@ export class Follow {
   private readonly coming = new Map<number, Config>()
   private asked: { readonly after: number; readonly at: number } | null = null
   private shardmaster = 0
-  private proposed = 0
+  /** The newest that was put into the log by this leader, −1 for none: 0 is a number too. */
+  private proposed = -1
   private wake = Number.POSITIVE_INFINITY
 
   constructor(state: GroupState, shardmasters: number) {
@@ -32,7 +33,7 @@ export class Follow {
   clear(): void {
     this.coming.clear()
     this.asked = null
-    this.proposed = 0
+    this.proposed = -1
     this.wake = Number.POSITIVE_INFINITY
   }
 
