@@ -107,12 +107,18 @@ export function encodeOutcome(outcome: Outcome): Uint8Array {
 
 export function decodeOutcome(bytes: Uint8Array): Outcome {
   const reader = new ByteReader(bytes)
-  const type = OUTCOMES[reader.u8()]
+  const outcome = readOutcome(reader, OUTCOMES[reader.u8()])
+  reader.end()
+  return outcome
+}
+
+function readOutcome(reader: ByteReader, type: Outcome['type'] | undefined): Outcome {
+  if (type === undefined) throw new DecodeError('type of outcome')
   const num = reader.uint()
   if (type === 'config') return { type, num, isNew: reader.u8() === 1 }
   if (type === 'conditionFailed') return { type, latest: num }
   const kind = REFUSALS[reader.u8()]
-  if (type === undefined || kind === undefined) throw new DecodeError('outcome of a change')
+  if (kind === undefined) throw new DecodeError('kind of outcome')
   return { type, kind, detail: reader.text(), latest: num }
 }
 

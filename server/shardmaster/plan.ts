@@ -1,11 +1,11 @@
 // The dry run of a change: what it would make of the latest configuration, and what an operator
 // should know before. It runs the very function that the log runs, so what is shown is what happens.
 
-import type { ShardSize } from '../shardkv/message.ts'
 import { applyChange, type ChangeFacts, gidsOf, type Refusal } from './change.ts'
 import type { Config } from './config.ts'
 import type { Change, Plan, PlannedMove } from './operation.ts'
 import { countMoves, countShards, rebalance } from './rebalance.ts'
+import type { ShardSize } from './sizes.ts'
 
 export type PlanFacts = Pick<ChangeFacts, 'wasUsed' | 'lastLeaveKeys'> & {
   readonly sizeOf: (shard: number) => ShardSize | null

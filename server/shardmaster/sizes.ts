@@ -2,7 +2,10 @@
 // serves plans, and as evidence that the leader logs with a leave. A size belongs to the shard and
 // goes with it, whichever group holds it.
 
-import type { ShardSize } from '../shardkv/message.ts'
+import type { Message } from '../contract.ts'
+
+/** Keys and bytes of one shard, as groups report them with their polls. */
+export type ShardSize = Extract<Message, { type: 'configPoll' }>['sizes'][number]
 
 export class ReportedSizes {
   private readonly sizes = new Map<number, ShardSize>()

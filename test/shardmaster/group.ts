@@ -2,6 +2,7 @@
 // is put off until `settle`, as it is in truth, and a replica can be cut off from it.
 
 import type { Address, Event, Message, Send } from '../../server/contract.ts'
+import { MemoryStore } from '../../server/host/store-memory.ts'
 import type { Machine, MachineContext, Taken } from '../../server/machine.ts'
 import type { Config, Partitioner } from '../../server/shardmaster/config.ts'
 import { createShardmasterMachine } from '../../server/shardmaster/machine.ts'
@@ -10,7 +11,6 @@ import type {
   ShardmasterReply,
   ShardmasterRequest,
 } from '../../server/shardmaster/operation.ts'
-import { TinyStore } from '../support/tiny-store.ts'
 
 type Entry = { readonly command: Uint8Array; readonly by: number; readonly waiter: number | null }
 type LogEntry = Entry & { readonly wallMs: number }
@@ -111,7 +111,7 @@ export class Group {
 /** One replica: its machine and store, and what it said. */
 export class Member {
   machine: Machine<ShardmasterRequest, ShardmasterReply>
-  readonly store = new TinyStore()
+  readonly store = new MemoryStore()
   readonly replies = new Map<number, ShardmasterReply>()
   readonly sends: Send[] = []
   readonly events: Event[] = []
@@ -147,6 +147,13 @@ export class Member {
     const id = this.submit(request)
     this.group.settle()
     return this.replies.get(id) ?? null
+  }
+
+  /** All that its store holds, in order: for comparing two replicas. */
+  dump(): readonly string[] {
+    return [...this.store.range({ from: '', to: '\u00ff' })].map(
+      ([key, value]) => `${JSON.stringify(key)}=${Buffer.from(value).toString('latin1')}`,
+    )
   }
 
   submit(request: ShardmasterRequest): number {
