@@ -90,6 +90,11 @@ export function pathPrefix(base: string): string {
   return pathname === '/' ? '' : pathname.replace(/\/+$/, '')
 }
 
+type Head = {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+}
+
 function dispatch(
   pool: Pool,
   request: Exchange,
@@ -98,11 +103,9 @@ function dispatch(
 ): void {
   let abort: ((reason: Error) => void) | null = null
   let isDone = false
-  let status = 0
-  let headers: Readonly<Record<string, string | string[] | undefined>> = {}
+  let head: Head = { status: 0, headers: {} }
   const chunks: Buffer[] = []
   const finish = (answer: Answer): void => {
-    if (isDone) return
     isDone = true
     clearTimeout(timer)
     limits.signal?.removeEventListener('abort', onAbort)
@@ -110,36 +113,34 @@ function dispatch(
   }
   // Before the request is on a socket there is nothing to abort: it is then refused when it starts.
   const fail = (reason: 'timeout' | 'aborted' | 'unreachable', cause: Error): void => {
-    const abortNow = abort
-    finish({ type: 'failed', isDefinite: abortNow === null, reason, cause })
-    abortNow?.(cause)
+    if (isDone) return
+    finish({ type: 'failed', isDefinite: abort === null, reason, cause })
+    abort?.(cause)
   }
   const onAbort = (): void => fail('aborted', new Error('aborted by the caller'))
   const timer = setTimeout(() => fail('timeout', new Error('no answer in time')), limits.timeoutMs)
   limits.signal?.addEventListener('abort', onAbort, { once: true })
-  const { method, path, body } = request
+  const { method, path, headers, body = null } = request
   pool.dispatch(
-    { method, path, headers: request.headers, body: body ?? null },
+    { method, path, headers, body },
     {
       onRequestStart(controller) {
         if (isDone) controller.abort(new Error('given up before it was sent'))
         else abort = reason => controller.abort(reason)
       },
-      onResponseStart(_controller, statusCode, received) {
-        status = statusCode
-        headers = received
+      onResponseStart(_controller, status, received) {
+        head = { status, headers: received }
       },
-      onResponseData(_controller, chunk) {
-        chunks.push(chunk)
-      },
+      onResponseData: (_controller, chunk) => void chunks.push(chunk),
       onResponseEnd() {
-        const [first] = chunks
-        const whole = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks)
-        finish({ type: 'answer', status, headers, body: whole })
+        if (!isDone) finish({ type: 'answer', ...head, body: joined(chunks) })
       },
-      onResponseError(_controller, error) {
-        fail('unreachable', error)
-      },
+      onResponseError: (_controller, error) => fail('unreachable', error),
     },
   )
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  const [first] = chunks
+  return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks)
 }
