@@ -1,0 +1,210 @@
+// The apps of the two kinds of node: the table of routes on Hono's router, and the one gate before
+// all of them. In the order of the gate: target, origin, token, role, query; then the handler.
+
+import type { HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { type Context, Hono } from 'hono'
+import { type Auth, type Grant, roleProblem } from './auth.ts'
+import { isProblem } from './decode.ts'
+import type { Answer, Exchange, ExchangeShared } from './exchange.ts'
+import type { KvRoutesOptions } from './kv-answer.ts'
+import { kvRoutes } from './kv-routes.ts'
+import { NodeExchange } from './node-exchange.ts'
+import { type Problem, problem, problemAnswer } from './problem.ts'
+import { type Call, matchesPath, type Route, routePath } from './route.ts'
+import { SHARDKV_SCHEMAS, SHARDMASTER_SCHEMAS } from './schemas.ts'
+import { type ShardmasterRoutesOptions, shardmasterRoutes } from './shardmaster-routes.ts'
+import { type StatusRoutesOptions, statusRoutes } from './status-routes.ts'
+import { parseQuery, splitTarget, targetProblem } from './target.ts'
+import { WebExchange } from './web-exchange.ts'
+
+/** Node's objects are absent where the app is called without a server. */
+type Env = { Bindings: Partial<HttpBindings> }
+
+export type AppOptions = StatusRoutesOptions & {
+  readonly auth: Auth
+  /** An error that no handler expected; a broken invariant is to end the process. */
+  readonly onFault: (error: unknown) => void
+  /** Hosts, as in a Host header, that an absolute request target may name. */
+  readonly ownHosts?: readonly string[]
+  /** Routes of other parts of the node, such as metrics; they name their roles as well. */
+  readonly moreRoutes?: readonly Route[]
+}
+
+export type HttpApp = {
+  readonly hono: Hono<Env>
+  readonly routes: readonly Route[]
+  readonly auth: Auth
+  readonly onFault: (error: unknown) => void
+  /** Ends the event streams, which would keep a closing server waiting. */
+  endStreams(): void
+}
+
+export function createShardkvApp(options: AppOptions & KvRoutesOptions): HttpApp {
+  const routes: Route[] = [...kvRoutes(options), ...(options.moreRoutes ?? [])]
+  const title = 'Shardglass key/value node'
+  const api = { title, routes: () => routes, schemas: SHARDKV_SCHEMAS }
+  routes.push(...statusRoutes(options, api))
+  return createApp(options, routes)
+}
+
+export function createShardmasterApp(options: AppOptions & ShardmasterRoutesOptions): HttpApp {
+  const routes: Route[] = [...shardmasterRoutes(options), ...(options.moreRoutes ?? [])]
+  const api = {
+    title: 'Shardglass shardmaster',
+    routes: () => routes,
+    schemas: SHARDMASTER_SCHEMAS,
+  }
+  routes.push(...statusRoutes(options, api))
+  return createApp(options, routes)
+}
+
+function isOpen(route: Route): boolean {
+  return routePath(route.path).isPrefix
+}
+
+type Gate = {
+  readonly options: AppOptions
+  readonly shared: ExchangeShared
+  readonly isOwnHost: (host: string) => boolean
+}
+
+function createApp(options: AppOptions, routes: readonly Route[]): HttpApp {
+  const shared: ExchangeShared = { streams: new Set(), bodyBytes: 0 }
+  const gate: Gate = { options, shared, isOwnHost: ownHost(options.ownHosts ?? []) }
+  const hono = new Hono<Env>({
+    strict: true,
+    // The raw path: decoding or normalising it here would take a key to another route.
+    getPath: (request, context) => splitTarget(rawTarget(request, context?.env)).path,
+  })
+  // To the router `/v1/kv/*` matches `/v1/kv` too: the exact ones come first.
+  const inOrder = [...routes].sort((one, other) => Number(isOpen(one)) - Number(isOpen(other)))
+  for (const route of inOrder) {
+    const { prefix, isPrefix } = routePath(route.path)
+    hono.on(route.method, isPrefix ? `${prefix}*` : prefix, context => serve(gate, route, context))
+  }
+  hono.notFound(context => serveUnknown(gate, routes, context))
+  hono.onError((error, context) => {
+    options.onFault(error)
+    return answered(exchangeOf(context, shared), problemAnswer(FAULT, true))
+  })
+  const endStreams = (): void => {
+    for (const stream of shared.streams) stream.abort()
+  }
+  return { hono, routes, auth: options.auth, onFault: options.onFault, endStreams }
+}
+
+/** Lets a request in or refuses it. The answer may come after this returned. */
+function serve(gate: Gate, route: Route, context: Context<Env>): Response | Promise<Response> {
+  const exchange = exchangeOf(context, gate.shared)
+  const refusal = (found: Problem) => answered(exchange, problemAnswer(found, route.mayChange))
+  const attempt = (work: () => void): void => {
+    try {
+      work()
+    } catch (error) {
+      gate.options.onFault(error)
+      exchange.answer(problemAnswer(FAULT, route.mayChange))
+    }
+  }
+  const entry = targetProblem(exchange.target, gate.isOwnHost) ?? originProblem(exchange, route)
+  if (entry !== null) return refusal(entry)
+  const grant = grantFor(gate.options.auth, exchange, route)
+  if (grant !== null && isProblem(grant)) return refusal(grant)
+  const target = splitTarget(exchange.target)
+  const query = parseQuery(target.query, route.query)
+  if (isProblem(query)) return refusal(query)
+  const call: Call = { exchange, grant, path: target.path, query, attempt }
+  const result = route.handle(call)
+  if (result === null) return responseOf(exchange)
+  if (!(result instanceof Promise)) return answered(exchange, toAnswer(result, route))
+  result.then(
+    found => exchange.answer(toAnswer(found, route)),
+    error => {
+      gate.options.onFault(error)
+      exchange.answer(problemAnswer(FAULT, route.mayChange))
+    },
+  )
+  return responseOf(exchange)
+}
+
+/** What failed unexpectedly may have had its effect before. */
+const FAULT = problem('internal', 'an unexpected error; the log of the node tells more', {
+  outcome: 'unknown',
+})
+
+function toAnswer(found: Answer | Problem, route: Route): Answer {
+  return 'code' in found ? problemAnswer(found, route.mayChange) : found
+}
+
+/** Null on public routes, where no token is looked at. */
+function grantFor(auth: Auth, exchange: Exchange, route: Route): Grant | Problem | null {
+  if (route.role === 'public') return null
+  const grant = auth.authenticate({
+    authorization: exchange.header('authorization'),
+    remoteAddress: exchange.remoteAddress,
+    connection: exchange.connection,
+  })
+  if (isProblem(grant)) return grant
+  if (route.scope === 'node' && grant.keyPrefix !== '') {
+    return problem('forbidden', 'the token is for keys of one prefix alone')
+  }
+  return roleProblem(grant, route.role) ?? grant
+}
+
+/** A browser page of elsewhere has no business here, even if it came by a token. */
+function originProblem(exchange: Exchange, route: Route): Problem | null {
+  if (!route.mayChange) return null
+  const site = exchange.header('sec-fetch-site')
+  if (site === undefined || site === 'same-origin' || site === 'none') return null
+  return problem('forbidden', 'requests of other sites are refused')
+}
+
+function serveUnknown(gate: Gate, routes: readonly Route[], context: Context<Env>) {
+  const exchange = exchangeOf(context, gate.shared)
+  const wrong = targetProblem(exchange.target, gate.isOwnHost)
+  const mayChange = exchange.method !== 'GET' && exchange.method !== 'HEAD'
+  return answered(exchange, problemAnswer(wrong ?? noRouteProblem(routes, exchange), mayChange))
+}
+
+function noRouteProblem(routes: readonly Route[], exchange: Exchange): Problem {
+  const { path } = splitTarget(exchange.target)
+  const methods = routes.filter(route => matchesPath(route.path, path)).map(route => route.method)
+  if (methods.length === 0) return problem('not-found', 'there is no such resource')
+  const allowed = new Set<string>(methods)
+  if (allowed.has('GET')) allowed.add('HEAD')
+  const allow = [...allowed].join(', ')
+  return problem('method-not-allowed', `allowed here: ${allow}`, { headers: ['Allow', allow] })
+}
+
+function exchangeOf(context: Context<Env>, shared: ExchangeShared): Exchange {
+  const { incoming, outgoing } = context.env ?? {}
+  if (incoming === undefined || outgoing === undefined) {
+    return new WebExchange(context.req.raw, shared)
+  }
+  return new NodeExchange({ incoming, outgoing }, shared)
+}
+
+/** Hono's side of an exchange that is answered on Node's own response. */
+function responseOf(exchange: Exchange): Response | Promise<Response> {
+  return exchange instanceof WebExchange ? exchange.response : RESPONSE_ALREADY_SENT
+}
+
+function answered(exchange: Exchange, answer: Answer): Response | Promise<Response> {
+  exchange.answer(answer)
+  return responseOf(exchange)
+}
+
+function rawTarget(request: Request, env: Partial<HttpBindings> | undefined): string {
+  const target = env?.incoming?.url
+  if (target !== undefined) return target
+  const url = new URL(request.url)
+  return url.pathname + url.search
+}
+
+function ownHost(configured: readonly string[]): (host: string) => boolean {
+  const own = new Set(configured.map(host => host.toLowerCase()))
+  return host => {
+    const name = host.toLowerCase()
+    return own.has(name) || /^(localhost|\[::1\]|127(\.\d{1,3}){3})(:\d{1,5})?$/.test(name)
+  }
+}

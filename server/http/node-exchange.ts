@@ -1,0 +1,174 @@
+// The exchange on Node's own request and response: the one that running nodes use.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ANSWER_TIMEOUT_MS, BODIES_BYTES_MAX, DRAIN_BYTES_MAX } from './bounds.ts'
+import type { Answer, EventStream, Exchange, ExchangeShared, NodeObjects } from './exchange.ts'
+import { isEventStream } from './exchange.ts'
+import { type Problem, problem } from './problem.ts'
+
+const EMPTY = Buffer.alloc(0)
+
+export class NodeExchange implements Exchange {
+  readonly method: string
+  readonly target: string
+  private readonly incoming: IncomingMessage
+  private readonly outgoing: ServerResponse
+  private readonly shared: ExchangeShared
+  private heldBytes = 0
+  /** The client was told to send the body that it holds back (`Expect: 100-continue`). */
+  private isContinued = false
+
+  constructor(objects: NodeObjects, shared: ExchangeShared) {
+    this.incoming = objects.incoming
+    this.outgoing = objects.outgoing
+    this.shared = shared
+    this.method = objects.incoming.method ?? 'GET'
+    this.target = objects.incoming.url ?? '/'
+  }
+
+  get remoteAddress(): string {
+    return this.incoming.socket.remoteAddress ?? ''
+  }
+
+  get connection(): object {
+    return this.incoming.socket
+  }
+
+  header(name: string): string | undefined {
+    const value = this.incoming.headers[name]
+    return typeof value === 'string' ? value : undefined
+  }
+
+  readBody(bytesMax: number, done: (body: Buffer | Problem) => void): void {
+    const { incoming } = this
+    if (hasNoBody(incoming)) return done(EMPTY)
+    const declared = Number(incoming.headers['content-length'] ?? 0)
+    if (declared > bytesMax) return this.refuse(bytesMax, done)
+    if (this.shared.bodyBytes + declared > BODIES_BYTES_MAX) return this.refuse(null, done)
+    if (incoming.headers.expect !== undefined) {
+      this.isContinued = true
+      this.outgoing.writeContinue()
+    }
+    const chunks: Buffer[] = []
+    let length = 0
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length
+      this.hold(chunk.length)
+      const isOver = length > bytesMax
+      if (!isOver && this.shared.bodyBytes <= BODIES_BYTES_MAX) {
+        chunks.push(chunk)
+        return
+      }
+      incoming.off('data', onData).off('end', onEnd)
+      this.release()
+      this.refuse(isOver ? bytesMax : null, done)
+    }
+    const onEnd = (): void => done(joined(chunks, length))
+    incoming.on('data', onData).on('end', onEnd)
+    incoming.on('error', ignored).on('close', () => {
+      if (!incoming.complete) this.release()
+    })
+  }
+
+  answer(answer: Answer): void {
+    const { outgoing } = this
+    this.release()
+    if (outgoing.destroyed || outgoing.headersSent) return
+    const { status, headers, body } = answer
+    // Whether the client still sends the body that it announced cannot be known: no more requests.
+    if (!this.isContinued && this.incoming.headers.expect !== undefined) {
+      outgoing.shouldKeepAlive = false
+    }
+    if (isEventStream(body)) {
+      this.stream(answer, body)
+      return
+    }
+    const fields = headers.slice()
+    if (body !== null) fields.push('Content-Length', String(byteLength(body)))
+    else if (status !== 204 && status !== 304) fields.push('Content-Length', '0')
+    outgoing.writeHead(status, fields)
+    if (body === null || this.method === 'HEAD') outgoing.end()
+    else outgoing.end(body)
+    if (outgoing.writableLength > 0) endUnread(outgoing)
+  }
+
+  private stream(answer: Answer, stream: EventStream): void {
+    const { outgoing, shared } = this
+    const control = new AbortController()
+    shared.streams.add(control)
+    outgoing.on('close', () => control.abort())
+    outgoing.writeHead(answer.status, answer.headers.slice())
+    outgoing.flushHeaders()
+    if (this.method === 'HEAD') control.abort()
+    pump(outgoing, stream.events(control.signal))
+      .catch(error => outgoing.destroy(error))
+      .finally(() => {
+        shared.streams.delete(control)
+        outgoing.end()
+      })
+  }
+
+  /** The rest of the body is read and dropped: a closed socket could swallow the answer. */
+  private refuse(bytesMax: number | null, done: (body: Problem) => void): void {
+    const { incoming } = this
+    let dropped = 0
+    incoming.on('error', ignored).on('data', (chunk: Buffer) => {
+      dropped += chunk.length
+      if (dropped > DRAIN_BYTES_MAX) incoming.socket.destroy()
+    })
+    const detail = `the body exceeds ${bytesMax} bytes`
+    if (bytesMax === null) done(problem('overloaded', 'too many bodies are being received'))
+    else done(problem('too-large', detail))
+  }
+
+  private hold(bytes: number): void {
+    this.heldBytes += bytes
+    this.shared.bodyBytes += bytes
+  }
+
+  private release(): void {
+    this.shared.bodyBytes -= this.heldBytes
+    this.heldBytes = 0
+  }
+}
+
+async function pump(outgoing: ServerResponse, events: AsyncIterable<string>): Promise<void> {
+  for await (const event of events) {
+    if (outgoing.destroyed) return
+    if (outgoing.write(event)) continue
+    await new Promise<void>(resolve => {
+      const end = (): void => {
+        outgoing.off('drain', end).off('close', end)
+        resolve()
+      }
+      outgoing.on('drain', end).on('close', end)
+    })
+  }
+}
+
+/** A client that does not read must not hold a connection and an answer for ever. */
+function endUnread(outgoing: ServerResponse): void {
+  const timer = setTimeout(() => outgoing.destroy(), ANSWER_TIMEOUT_MS)
+  outgoing.on('close', () => clearTimeout(timer))
+}
+
+function hasNoBody(incoming: IncomingMessage): boolean {
+  const { headers } = incoming
+  const length = headers['content-length']
+  return headers['transfer-encoding'] === undefined && (length === undefined || length === '0')
+}
+
+/** Small bodies are copied out of the socket's read buffer: a kept value would pin all of it. */
+function joined(chunks: readonly Buffer[], length: number): Buffer {
+  const [only] = chunks
+  if (only === undefined) return EMPTY
+  if (chunks.length > 1) return Buffer.concat(chunks, length)
+  return only.buffer.byteLength > 2 * length ? Buffer.from(only) : only
+}
+
+function byteLength(body: string | Uint8Array): number {
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.length
+}
+
+/** A client that goes away in the middle of its body: `close` follows and cleans up. */
+function ignored(): void {}
