@@ -6,11 +6,14 @@ import type { Unreachable } from '../backend.ts'
 import { PEER_CALLS_MAX } from '../limits.ts'
 import type { PeerLink } from './peer-link.ts'
 
+/** What carries a call: a connection, or nothing at all when it is for this replica itself. */
+type Carrier = PeerLink | 'self'
+
 type PendingCall<Reply> = {
   readonly resolve: (reply: Reply | Unreachable) => void
   readonly timer: NodeJS.Timeout
   /** The connection that it was given to; null as long as it waits in a queue. */
-  link: PeerLink | null
+  carrier: Carrier | null
 }
 
 export class PeerCalls<Reply> {
@@ -29,7 +32,7 @@ export class PeerCalls<Reply> {
         onTimeout()
         this.fail(id)
       }
-      this.pending.set(id, { resolve, timer: setTimeout(expire, timeoutMs), link: null })
+      this.pending.set(id, { resolve, timer: setTimeout(expire, timeoutMs), carrier: null })
       start(id)
     })
   }
@@ -39,23 +42,23 @@ export class PeerCalls<Reply> {
     return this.pending.has(id)
   }
 
-  onWritten(id: number, link: PeerLink): void {
+  onWritten(id: number, carrier: Carrier): void {
     const call = this.pending.get(id)
-    if (call !== undefined) call.link = link
+    if (call !== undefined) call.carrier = carrier
   }
 
   /** A late or doubled reply, or one from someone who was not asked, finds no call: dropped. */
-  settle(id: number, link: PeerLink, reply: Reply): void {
-    if (this.pending.get(id)?.link === link) this.take(id)?.resolve(reply)
+  settle(id: number, carrier: Carrier, reply: Reply): void {
+    if (this.pending.get(id)?.carrier === carrier) this.take(id)?.resolve(reply)
   }
 
   fail(id: number): void {
     const call = this.take(id)
-    call?.resolve({ type: 'unreachable', isDefinite: call.link === null })
+    call?.resolve({ type: 'unreachable', isDefinite: call.carrier === null })
   }
 
   onLinkClosed(link: PeerLink): void {
-    for (const [id, call] of this.pending) if (call.link === link) this.fail(id)
+    for (const [id, call] of this.pending) if (call.carrier === link) this.fail(id)
   }
 
   close(): void {

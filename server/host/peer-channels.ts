@@ -41,9 +41,7 @@ export type ChannelsOptions<Request, Reply> = {
 }
 
 /** Where a frame is to go: an address, with its URL if one is known, or a URL alone. */
-export type Destination =
-  | { readonly address: Address; readonly url: string | null }
-  | { readonly address: null; readonly url: string }
+export type Destination = { readonly address: Address | null; readonly url: string | null }
 
 /** One peer in the eyes of this process. */
 export type PeerState = {
@@ -165,7 +163,7 @@ export class PeerChannels<Request, Reply> {
 
   private wayTo({ address, url }: Destination): Way | null {
     if (this.isClosed) return null
-    if (address === null) return this.channelTo(url, { address, url })
+    if (address === null) return url === null ? null : this.channelTo(url, { address, url })
     const key = addressKey(address)
     const channel = url === null ? null : this.channelTo(key, { address, url })
     if (channel !== null && channel.link !== null) return channel
@@ -175,14 +173,17 @@ export class PeerChannels<Request, Reply> {
     return own
   }
 
-  private channelTo(key: number | string, { address, url }: Destination): PeerChannel {
+  private channelTo(
+    key: number | string,
+    { address, url }: Destination & { readonly url: string },
+  ): PeerChannel {
     const known = this.dialled.get(key)
     if (known !== undefined && known.options.url === url) return known
     known?.close(END_GRACE_MS)
     const { identity, tls, counters } = this.options
     const channel: PeerChannel = new PeerChannel({
       target: address,
-      url: url ?? '',
+      url,
       identity,
       tls,
       link: this.handlers,

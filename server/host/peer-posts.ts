@@ -52,17 +52,13 @@ export class PeerPosts<Request, Reply> {
     return null
   }
 
-  send(to: Address, url: string | null, item: WaitingPost): void {
-    const { failures } = this.options.counters
-    if (url === null || this.isClosed) {
-      failures.noRoute += 1
-      return
-    }
+  send(to: Address, url: string, item: WaitingPost): void {
+    if (this.isClosed) return
     const key = addressKey(to)
     const lane = this.lanes.get(key) ?? new PostLane()
     this.lanes.set(key, lane)
     const dropped = lane.send(item, next => this.run(to, url, next))
-    failures.queueFull += dropped.length
+    this.options.counters.failures.queueFull += dropped.length
   }
 
   async call(

@@ -53,6 +53,8 @@ export function refusal(status: number, detail: string): PostAnswer {
 export class PostReceiver<Request, Reply> {
   private readonly options: ReceiverOptions<Request, Reply>
   private readonly exchanges = new PeerExchanges()
+  /** What ends the wait of each request under way. */
+  private readonly requests = new Set<() => void>()
   private isClosed = false
 
   constructor(options: ReceiverOptions<Request, Reply>) {
@@ -90,6 +92,7 @@ export class PostReceiver<Request, Reply> {
   close(): void {
     this.isClosed = true
     this.exchanges.close()
+    for (const giveUp of [...this.requests]) giveUp()
   }
 
   private async onPosted(from: Sender, type: string, text: string): Promise<PostAnswer> {
@@ -112,12 +115,15 @@ export class PostReceiver<Request, Reply> {
     countReceived(counters, 'call', text.length)
     const timeoutMs = timeoutOf(headers['shardglass-timeout'])
     const reply = await new Promise<Reply | null>(resolve => {
-      const timer = setTimeout(() => resolve(null), timeoutMs)
-      const done = (value: Reply) => {
+      const finish = (value: Reply | null) => {
         clearTimeout(timer)
+        this.requests.delete(giveUp)
         resolve(value)
       }
-      onCall(request, done, from)
+      const giveUp = () => finish(null)
+      const timer = setTimeout(giveUp, timeoutMs)
+      this.requests.add(giveUp)
+      onCall(request, finish, from)
     })
     if (reply === null) return refusal(504, `no reply in ${timeoutMs} ms`)
     const body = encodeJson(schema.reply, reply)

@@ -8,10 +8,16 @@ import type { PeerCaller, Unreachable } from '../backend.ts'
 import type { Address, Message, Sender } from '../contract.ts'
 import type { CallSchema } from './call-schema.ts'
 import { PeerCalls } from './peer-calls.ts'
-import { PeerChannels, type PeerState } from './peer-channels.ts'
+import { type Destination, PeerChannels, type PeerState } from './peer-channels.ts'
 import { createPeerCounters, type PeerCounters } from './peer-counters.ts'
 import { CHANNEL_PATH, CHANNEL_PROTOCOL, type PeerTls } from './peer-dial.ts'
-import { addressKey, answererHeaders, checkPeer, type PeerHeaders } from './peer-identity.ts'
+import {
+  addressKey,
+  answererHeaders,
+  checkPeer,
+  type PeerHeaders,
+  type PeerIdentity,
+} from './peer-identity.ts'
 import { PeerPosts } from './peer-posts.ts'
 import { type PostAnswer, PostReceiver, refusal } from './peer-receiver.ts'
 
@@ -54,133 +60,165 @@ export interface Transport<Request, Reply> extends PeerCaller<Request, Reply> {
 export function createTransport<Request, Reply>(
   options: TransportOptions<Request, Reply>,
 ): Transport<Request, Reply> {
-  const { self, mode, resolve } = options
-  const identity = { self, cluster: options.cluster, peerToken: options.peerToken }
-  const counters = createPeerCounters()
-  const calls = new PeerCalls<Reply>()
-  const onRoundTrip = options.onRoundTrip ?? (() => {})
-  const { onMessage, onCall } = options
-  const common = { identity, tls: options.tls ?? null, schema: options.calls, counters }
-  const channels = new PeerChannels({ ...common, calls, onMessage, onCall, onRoundTrip })
-  const posts = new PeerPosts({ ...common, onMessage, onRoundTrip })
-  const receiver = new PostReceiver({ ...common, onMessage, onCall })
-  const ownKey = addressKey(self)
-  const isSelf = (address: Address) => addressKey(address) === ownKey
-  let isClosed = false
-
-  return {
-    counters,
-    send(to, message) {
-      if (isClosed) return
-      const remote: Address[] = []
-      for (const address of to) {
-        if (isSelf(address)) onMessage(self, message)
-        else if (!receiver.answer(address, message)) remote.push(address)
-      }
-      if (remote.length === 0) return
-      if (mode === 'post') {
-        const item = posts.encode(message)
-        if (item === null) return
-        for (const address of remote) posts.send(address, resolve(address), item)
-        return
-      }
-      const item = channels.encode(message, null)
-      if (item === null) return
-      for (const address of remote) channels.send({ address, url: resolve(address) }, item)
-    },
-    flush: () => channels.flush(),
-    call(target, request, timeoutMs) {
-      if (isClosed) return Promise.resolve(never)
-      const address = 'url' in target ? null : target
-      if (address !== null && isSelf(address)) return callSelf(onCall, self, request, timeoutMs)
-      const url = 'url' in target ? target.url : resolve(target)
-      if (mode === 'post') {
-        if (url !== null) return posts.call(address, url, request, timeoutMs)
-        counters.failures.noRoute += 1
-        return Promise.resolve(never)
-      }
-      return callByChannel({ channels, calls, counters }, { address, url }, request, timeoutMs)
-    },
-    handleUpgrade(request, socket, head) {
-      const isChannel =
-        request.url === CHANNEL_PATH && request.headers.upgrade?.toLowerCase() === CHANNEL_PROTOCOL
-      const checked = checkPeer(identity, request.headers)
-      if (isClosed || !isChannel || checked.type === 'refused') {
-        counters.failures.stranger += 1
-        const status = checked.type === 'refused' ? checked.status : isClosed ? 503 : 404
-        refuseUpgrade(socket, status, checked.type === 'refused' ? checked.detail : 'no channel')
-        return
-      }
-      socket.write(switchingProtocols(answererHeaders(identity)))
-      channels.accept(checked.from, socket, head)
-    },
-    handlePost: (type, headers, body) => receiver.handle(type, headers, body),
-    peers: () => channels.states(),
-    close() {
-      if (isClosed) return
-      isClosed = true
-      channels.close()
-      posts.close()
-      receiver.close()
-      calls.close()
-    },
-  }
+  return new PeerTransport(options)
 }
 
 /** Certainly without effect. */
-const never: Unreachable = { type: 'unreachable', isDefinite: true }
+const NEVER_SENT: Unreachable = { type: 'unreachable', isDefinite: true }
 
-function callByChannel<Request, Reply>(
-  peer: {
-    readonly channels: PeerChannels<Request, Reply>
-    readonly calls: PeerCalls<Reply>
-    readonly counters: PeerCounters
-  },
-  to: { readonly address: Address | null; readonly url: string | null },
-  request: Request,
-  timeoutMs: number,
-): Promise<Reply | Unreachable> {
-  const { channels, calls, counters } = peer
-  const destination =
-    to.address !== null
-      ? { address: to.address, url: to.url }
-      : { address: null, url: to.url ?? '' }
-  const start = (id: number) => {
-    const item = channels.encode({ type: 'call', id, request }, id)
-    if (item === null || !channels.send(destination, item)) calls.fail(id)
-  }
-  return calls.open(timeoutMs, start, () => {
-    counters.failures.timeout += 1
-  })
-}
+class PeerTransport<Request, Reply> implements Transport<Request, Reply> {
+  readonly counters = createPeerCounters()
+  private readonly options: TransportOptions<Request, Reply>
+  private readonly identity: PeerIdentity
+  private readonly ownKey: number
+  private readonly calls = new PeerCalls<Reply>()
+  private readonly channels: PeerChannels<Request, Reply>
+  private readonly posts: PeerPosts<Request, Reply>
+  private readonly receiver: PostReceiver<Request, Reply>
+  private isClosed = false
 
-function callSelf<Request, Reply>(
-  onCall: TransportOptions<Request, Reply>['onCall'],
-  self: Sender,
-  request: Request,
-  timeoutMs: number,
-): Promise<Reply | Unreachable> {
-  return new Promise(resolve => {
-    const expire = () => resolve({ type: 'unreachable', isDefinite: false })
-    const timer = setTimeout(expire, timeoutMs)
-    const done = (reply: Reply) => {
-      clearTimeout(timer)
-      resolve(reply)
+  constructor(options: TransportOptions<Request, Reply>) {
+    const { self, cluster, peerToken, onMessage, onCall } = options
+    this.options = options
+    this.identity = { self, cluster, peerToken }
+    this.ownKey = addressKey(self)
+    const common = {
+      identity: this.identity,
+      tls: options.tls ?? null,
+      schema: options.calls,
+      counters: this.counters,
+      calls: this.calls,
+      onMessage,
+      onCall,
+      onRoundTrip: options.onRoundTrip ?? (() => {}),
     }
-    onCall(request, done, self)
-  })
+    this.channels = new PeerChannels(common)
+    this.posts = new PeerPosts(common)
+    this.receiver = new PostReceiver(common)
+  }
+
+  send(to: readonly Address[], message: Message): void {
+    if (this.isClosed) return
+    const remote: Address[] = []
+    for (const address of to) {
+      if (this.isSelf(address)) this.options.onMessage(this.options.self, message)
+      else if (!this.receiver.answer(address, message)) remote.push(address)
+    }
+    if (remote.length === 0) return
+    if (this.options.mode === 'post') this.sendPosts(remote, message)
+    else this.sendFrames(remote, message)
+  }
+
+  flush(): void {
+    this.channels.flush()
+  }
+
+  call(
+    target: Address | { readonly url: string },
+    request: Request,
+    timeoutMs: number,
+  ): Promise<Reply | Unreachable> {
+    if (this.isClosed) return Promise.resolve(NEVER_SENT)
+    const address = 'url' in target ? null : target
+    if (address !== null && this.isSelf(address)) return this.callSelf(request, timeoutMs)
+    const url = 'url' in target ? target.url : this.options.resolve(target)
+    if (this.options.mode === 'post' && url !== null) {
+      return this.posts.call(address, url, request, timeoutMs)
+    }
+    return this.callByChannel({ address, url }, request, timeoutMs)
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { headers, url } = request
+    const isChannel = url === CHANNEL_PATH && headers.upgrade?.toLowerCase() === CHANNEL_PROTOCOL
+    if (!isChannel) return this.refuse(socket, 404, 'no such channel')
+    if (this.isClosed) return this.refuse(socket, 503, 'stopping')
+    const checked = checkPeer(this.identity, headers)
+    if (checked.type === 'refused') return this.refuse(socket, checked.status, checked.detail)
+    socket.write(switchingProtocols(answererHeaders(this.identity)))
+    this.channels.accept(checked.from, socket, head)
+  }
+
+  handlePost(type: string, headers: PeerHeaders, body: Uint8Array): Promise<PostAnswer> {
+    return this.receiver.handle(type, headers, body)
+  }
+
+  peers(): readonly PeerState[] {
+    return this.channels.states()
+  }
+
+  close(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.channels.close()
+    this.posts.close()
+    this.receiver.close()
+    this.calls.close()
+  }
+
+  private isSelf(address: Address): boolean {
+    return addressKey(address) === this.ownKey
+  }
+
+  private sendFrames(to: readonly Address[], message: Message): void {
+    const item = this.channels.encode(message, null)
+    if (item === null) return
+    for (const address of to) {
+      this.channels.send({ address, url: this.options.resolve(address) }, item)
+    }
+  }
+
+  /** Who has no URL may still have a channel open to us. */
+  private sendPosts(to: readonly Address[], message: Message): void {
+    const withoutUrl: Address[] = []
+    const item = this.posts.encode(message)
+    if (item === null) return
+    for (const address of to) {
+      const url = this.options.resolve(address)
+      if (url === null) withoutUrl.push(address)
+      else this.posts.send(address, url, item)
+    }
+    if (withoutUrl.length > 0) this.sendFrames(withoutUrl, message)
+  }
+
+  private callSelf(request: Request, timeoutMs: number): Promise<Reply | Unreachable> {
+    const { calls } = this
+    const { self, onCall } = this.options
+    const start = (id: number) => {
+      calls.onWritten(id, 'self')
+      onCall(request, reply => calls.settle(id, 'self', reply), self)
+    }
+    return calls.open(timeoutMs, start, () => {})
+  }
+
+  private callByChannel(
+    to: Destination,
+    request: Request,
+    timeoutMs: number,
+  ): Promise<Reply | Unreachable> {
+    const { calls, channels, counters } = this
+    const start = (id: number) => {
+      const item = channels.encode({ type: 'call', id, request }, id)
+      if (item === null || !channels.send(to, item)) calls.fail(id)
+    }
+    return calls.open(timeoutMs, start, () => {
+      counters.failures.timeout += 1
+    })
+  }
+
+  private refuse(socket: Duplex, status: number, detail: string): void {
+    this.counters.failures.stranger += 1
+    const { headers, body } = refusal(status, detail)
+    const length = Buffer.byteLength(body)
+    const head = `HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: ${length}\r\n`
+    socket.on('error', () => socket.destroy())
+    socket.end(`${head}Content-Type: ${headers['content-type']}\r\n\r\n${body}`)
+    socket.resume()
+  }
 }
 
 function switchingProtocols(headers: Readonly<Record<string, string>>): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const head = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${CHANNEL_PROTOCOL}\r\n`
   return `${head}${lines.join('')}\r\n`
-}
-
-function refuseUpgrade(socket: Duplex, status: number, detail: string): void {
-  const { headers, body } = refusal(status, detail)
-  const head = `HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: ${body.length}\r\n`
-  socket.on('error', () => socket.destroy())
-  socket.end(`${head}Content-Type: ${headers['content-type']}\r\n\r\n${body}`)
-  socket.resume()
 }
