@@ -1,126 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Input, Message, Now, Output, Replica, Sender } from '../../server/contract.ts'
+import type { Input } from '../../server/contract.ts'
 import { systemClock } from '../../server/host/clock.ts'
-import { createHost, type Host, type HostLog } from '../../server/host/host.ts'
 import { STORE_FLUSH_LOG_BYTES, STORE_FLUSH_MS } from '../../server/limits.ts'
-import type { LogRecord } from '../../server/paxos/record.ts'
+import {
+  BEAT,
+  createRig,
+  OVERLOADED,
+  PEER,
+  RECORD,
+  type Reply,
+  type Step,
+} from '../support/host-rig.ts'
 
 const test = suite('host')
-
-type Reply = { readonly type: string }
-type Step = { readonly now: Now; readonly inputs: readonly Input<string>[] }
-type Answer = (inputs: readonly Input<string>[], now: Now) => Partial<Output<Reply>>
-
-const BALLOT = { round: 1, replica: 0, incarnation: 'aa' }
-const PEER: Sender = { gid: 1, replica: 1, incarnation: 'bb' }
-const BEAT: Message = { type: 'heartbeat', ballot: BALLOT, decided: 0, confirm: 0, sentAt: 0 }
-const RECORD: LogRecord = { type: 'promise', ballot: BALLOT }
-const OVERLOADED: Reply = { type: 'overloaded' }
-
-type Rig = {
-  readonly host: Host<string, Reply>
-  readonly steps: Step[]
-  /** What the host did, in order. */
-  readonly effects: string[]
-  readonly fatal: unknown[]
-  answer: Answer
-  role: 'leader' | 'follower'
-  appliedSlot: number
-  flushStore: () => Promise<void>
-  log: HostLog | null
-}
-
-type RigOptions = { readonly isMemory?: boolean; readonly flushLog?: (rig: Rig) => void }
-
-/** A host around a core that does what the test says. */
-function createRig(options: RigOptions = {}): Rig {
-  const steps: Step[] = []
-  const effects: string[] = []
-  const fatal: unknown[] = []
-  const replica: Replica<string, Reply> = {
-    step(now, inputs) {
-      steps.push({ now, inputs })
-      return { ...EMPTY, ...rig.answer(inputs, now) }
-    },
-    status: () => ({ ...STATUS, role: rig.role }),
-    durableState: () => [],
-    urlOf: () => null,
-  }
-  let appended = 0
-  const log: HostLog = {
-    append(payload, slot) {
-      effects.push(`append ${payload.length}@${slot}`)
-      appended += 1
-      return appended
-    },
-    flush() {
-      effects.push('flush log')
-      options.flushLog?.(rig)
-    },
-    trimBelow: slot => void effects.push(`trim ${slot}`),
-    close: () => void effects.push('close log'),
-  }
-  const host = createHost<string, Reply>({
-    replica,
-    log: options.isMemory ? null : log,
-    store: {
-      flush: () => {
-        effects.push('flush store')
-        return rig.flushStore()
-      },
-      close: () => void effects.push('close store'),
-    },
-    transport: {
-      send: (to, message) => void effects.push(`send ${message.type} to ${to.length}`),
-      flush: () => void effects.push('flush sends'),
-    },
-    clock: systemClock,
-    overloaded: OVERLOADED,
-    node: { kind: 'shardkv', cluster: 'c', version: '1' },
-    appliedSlot: () => rig.appliedSlot,
-    encodeRecord: () => Buffer.from('record'),
-    slotOf: () => 7,
-    onEvents: events => void effects.push(`events ${events.map(event => event.type)}`),
-    onFatal: error => void fatal.push(error),
-  })
-  const rig: Rig = {
-    host,
-    steps,
-    effects,
-    fatal,
-    answer: () => ({}),
-    role: 'follower',
-    appliedSlot: 0,
-    flushStore: async () => {},
-    log: options.isMemory ? null : log,
-  }
-  return rig
-}
-
-const EMPTY: Output<Reply> = {
-  records: [],
-  sends: [],
-  replies: [],
-  events: [],
-  trimBelow: 0,
-  wakeAt: Number.POSITIVE_INFINITY,
-}
-
-const STATUS = {
-  gid: 1,
-  replica: 0,
-  incarnation: 'aa',
-  role: 'follower' as const,
-  leader: null,
-  ballot: '1.0',
-  slots: { first: 1, decided: 0, applied: 0, durable: 0 },
-  members: [],
-  isReady: true,
-  log: { entries: 0, bytes: 0, inFlight: 0 },
-  machine: {},
-}
 
 const typesOf = (steps: readonly Step[]) =>
   steps.map(({ inputs }) => inputs.map(input => input.type).join(' '))

@@ -1,5 +1,3 @@
-import { createServer } from 'node:http'
-import type { Duplex } from 'node:stream'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Message } from '../../server/contract.ts'
@@ -8,17 +6,17 @@ import { PeerQueue } from '../../server/host/peer-queue.ts'
 import { MESSAGE_BYTES_MAX, PEER_QUEUE_FRAMES_MAX } from '../../server/limits.ts'
 import {
   introduce,
-  keepSockets,
-  listen,
   type PeerNode,
   type PeerNodeOptions,
   startPeer,
   until,
 } from '../support/peer-node.ts'
+import { closed, dialRaw, type Raw, rawFrame, startRaw } from '../support/raw-peer.ts'
 
 const test = suite('transport by channels')
 
 const BALLOT = { round: 3, replica: 0, incarnation: 'aa' }
+const GET = { type: 'get', key: 'k\u00ff', consistency: 'linearizable' } as const
 const open: { close(): Promise<void> }[] = []
 
 test.after.each(async () => {
@@ -29,6 +27,12 @@ async function start(options: PeerNodeOptions): Promise<PeerNode> {
   const node = await startPeer(options)
   open.push(node)
   return node
+}
+
+async function startStub(...kind: Parameters<typeof startRaw>): Promise<Raw> {
+  const raw = await startRaw(...kind)
+  open.push(raw)
+  return raw
 }
 
 const beat = (decided: number): Message => ({
@@ -89,7 +93,7 @@ test('three replicas talk to each other and to themselves', async () => {
 
 test('the frames of one turn leave in one piece, in order', async () => {
   const a = await start({ replica: 0 })
-  const { url, chunks } = await startRaw('open')
+  const { url, chunks } = await startStub('open')
   a.urls.set('1/1', url)
   a.transport.send([{ gid: 1, replica: 1 }], beat(0))
   await until(() => chunks.length === 1, 'the first')
@@ -142,7 +146,7 @@ for (const kind of ['mute', 'open'] as const) {
   test(`a peer that ${what} is given up, and delays nobody`, async () => {
     const [a, b] = [await start({ replica: 0 }), await start({ replica: 1 })]
     introduce(a, b)
-    const hole = await startRaw(kind, 2)
+    const hole = await startStub(kind, 2)
     a.urls.set('1/2', hole.url)
     const target = { gid: 1, replica: 2 }
     a.transport.send([b.self], beat(0))
@@ -175,7 +179,7 @@ test('an idle channel is not pinged, a used one is', async () => {
 
 test('what waits for a peer that does not read is bounded, and the oldest go', async () => {
   const a = await start({ replica: 0 })
-  const hole = await startRaw('deaf')
+  const hole = await startStub('deaf')
   a.urls.set('1/1', hole.url)
   const target = { gid: 1, replica: 1 }
   for (let count = 0; count < PEER_QUEUE_FRAMES_MAX + 5; count++) {
@@ -251,7 +255,7 @@ test('a URL that leads to another replica is noticed by both ways', async () => 
 
 test('a listener that is no replica of the cluster is not talked to', async () => {
   const a = await start({ replica: 0 })
-  const liar = await startRaw('open', 5)
+  const liar = await startStub('open', 5)
   a.urls.set('1/1', liar.url)
   a.transport.send([{ gid: 1, replica: 1 }], beat(1))
   await until(() => a.transport.counters.failures.stranger > 0, 'the mismatch')
@@ -329,161 +333,5 @@ test('nonsense as a URL harms nobody', async () => {
     await until(() => a.transport.counters.failures.refused === 5, 'five refusals')
   }
 })
-
-test('a request is passed on and answered', async () => {
-  const [a, b] = [await start({ replica: 0 }), await start({ replica: 1 })]
-  introduce(a, b)
-  b.onCall = (request, done) =>
-    done({ type: 'ok', version: 4, value: Buffer.from(request.type), slot: 3 })
-  for (const target of [b.self, { url: b.url }]) {
-    const reply = await a.transport.call(target, GET, 2_000)
-    assert.is(reply.type === 'ok' ? Buffer.from(reply.value).toString() : reply.type, 'get')
-  }
-  assert.equal(b.requests, [GET, GET])
-  a.onCall = (_, done) => done({ type: 'overloaded' })
-  assert.equal(await a.transport.call(a.self, GET, 100), { type: 'overloaded' })
-})
-
-test('many requests under way at once get their own answers', async () => {
-  const [a, b] = [await start({ replica: 0 }), await start({ replica: 1 })]
-  introduce(a, b)
-  const dones: (() => void)[] = []
-  b.onCall = (request, done) => {
-    const { key } = request
-    dones.push(() => done({ type: 'ok', version: 1, value: Buffer.from(key), slot: 1 }))
-    if (dones.length === 200) for (const each of dones.reverse()) each()
-  }
-  const replies = await Promise.all(
-    Array.from({ length: 200 }, (_, index) =>
-      a.transport.call(b.self, { ...GET, key: `k${index}` }, 2_000),
-    ),
-  )
-  for (const [index, reply] of replies.entries()) {
-    assert.is(reply.type === 'ok' ? Buffer.from(reply.value).toString() : '', `k${index}`)
-  }
-})
-
-test('a request that never left is definite, one that did is not', async () => {
-  const [a, b] = [await start({ replica: 0 }), await start({ replica: 1 })]
-  introduce(a, b)
-  a.urls.set('1/2', 'http://127.0.0.1:1')
-  const dead = { gid: 1, replica: 2 }
-  const definite = { type: 'unreachable', isDefinite: true }
-  const indefinite = { type: 'unreachable', isDefinite: false }
-  assert.equal(await a.transport.call(dead, GET, 1_000), definite, 'refused')
-  const startedAt = performance.now()
-  assert.equal(await a.transport.call(dead, GET, 1_000), definite, 'known to be away')
-  assert.ok(performance.now() - startedAt < 15)
-  assert.equal(await a.transport.call({ gid: 8, replica: 8 }, GET, 1_000), definite, 'no URL')
-  assert.equal(await a.transport.call(b.self, GET, 60), indefinite, 'no answer in time')
-  const hole = await startRaw('mute')
-  assert.equal(await a.transport.call({ url: hole.url }, GET, 60), definite, 'not open in time')
-  const waiting = a.transport.call(b.self, GET, 5_000)
-  await until(() => b.requests.length === 2, 'the request')
-  await b.kill()
-  assert.equal(await waiting, indefinite, 'the connection broke')
-})
-
-test('a reply to a call comes from whom was asked, once', async () => {
-  const [a, b] = [await start({ replica: 0 }), await start({ replica: 1 })]
-  introduce(a, b)
-  b.onCall = (_, done) => {
-    done({ type: 'overloaded' })
-    done({ type: 'unknown' })
-  }
-  assert.equal(await a.transport.call(b.self, GET, 1_000), { type: 'overloaded' })
-  const intruder = await dialRaw(a, { gid: 1, replica: 5 })
-  const waiting = new Promise<string>(resolve => {
-    b.onCall = () => {
-      intruder.write(rawFrame('{"type":"callReply","id":2,"reply":{"type":"unknown"}}'))
-      setTimeout(resolve, 50, 'not taken')
-    }
-  })
-  const call = a.transport.call(b.self, GET, 3_000).then(reply => reply.type)
-  assert.is(await Promise.race([call, waiting]), 'not taken')
-})
-
-test('closing sends what waits, ends calls, and leaves nothing open', async () => {
-  const [a, b] = [await start({ replica: 0 }), await start({ replica: 1 })]
-  introduce(a, b)
-  a.transport.send([b.self], beat(1))
-  await until(() => b.received.length === 1, 'the channel')
-  const call = a.transport.call(b.self, GET, 60_000)
-  a.transport.send([b.self], { type: 'handOver', ballot: BALLOT })
-  a.transport.close()
-  assert.equal(await call, { type: 'unreachable', isDefinite: false })
-  await until(() => b.received.length === 2, 'the last message')
-  a.transport.send([b.self], beat(3))
-  assert.equal(await a.transport.call(b.self, GET, 60_000), {
-    type: 'unreachable',
-    isDefinite: true,
-  })
-})
-
-const GET = { type: 'get', key: 'k\u00ff', consistency: 'linearizable' } as const
-
-type Raw = { readonly url: string; readonly chunks: Buffer[] }
-
-/** `mute`: never answers; `open`: opens channels and only reads; `deaf`: does not even read. */
-async function startRaw(kind: 'mute' | 'open' | 'deaf', replica = 1): Promise<Raw> {
-  const server = createServer()
-  const sockets = keepSockets(server)
-  const chunks: Buffer[] = []
-  server.on('upgrade', (_request, socket: Duplex) => {
-    socket.on('error', () => socket.destroy())
-    if (kind === 'mute') return
-    const headers = `Shardglass-Cluster: test\r\nShardglass-Gid: 1\r\nShardglass-Replica: ${replica}`
-    const head =
-      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: shardglass-peer'
-    socket.write(`${head}\r\n${headers}\r\nShardglass-Incarnation: ff\r\n\r\n`)
-    if (kind === 'open') socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-    else socket.pause()
-  })
-  const port = await listen(server)
-  open.push({
-    async close() {
-      for (const socket of sockets) socket.destroy()
-      await new Promise(resolve => server.close(resolve))
-    },
-  })
-  return { url: `http://127.0.0.1:${port}`, chunks }
-}
-
-/** A channel to a node, opened by hand. */
-async function dialRaw(node: PeerNode, from = { gid: 1, replica: 4 }): Promise<Duplex> {
-  const { request } = await import('node:http')
-  return new Promise((resolve, reject) => {
-    const upgrade = request(`${node.url}/peer/channel`, {
-      agent: false,
-      headers: {
-        connection: 'Upgrade',
-        upgrade: 'shardglass-peer',
-        authorization: 'Bearer secret',
-        'shardglass-cluster': 'test',
-        'shardglass-gid': from.gid,
-        'shardglass-replica': from.replica,
-        'shardglass-incarnation': 'ee',
-      },
-    })
-    upgrade.on('upgrade', (_response, socket) => resolve(socket))
-    upgrade.on('response', response => reject(new Error(`status ${response.statusCode}`)))
-    upgrade.on('error', reject)
-    upgrade.end()
-  })
-}
-
-async function closed(socket: Duplex): Promise<void> {
-  socket.resume()
-  socket.on('error', () => socket.destroy())
-  if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
-}
-
-function rawFrame(header: string): Buffer {
-  const bytes = Buffer.from(header)
-  const lengths = Buffer.alloc(8)
-  lengths.writeUInt32LE(4 + bytes.length, 0)
-  lengths.writeUInt32LE(bytes.length, 4)
-  return Buffer.concat([lengths, bytes])
-}
 
 test.run()

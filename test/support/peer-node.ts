@@ -63,10 +63,7 @@ export async function startPeer(options: PeerNodeOptions): Promise<PeerNode> {
   const sockets = keepSockets(server)
   route(server, transport)
   const port = await listen(server, options.port ?? 0)
-  const shut = async () => {
-    for (const socket of sockets) socket.destroy()
-    await new Promise(resolve => server.close(resolve))
-  }
+  const shut = () => shutDown(server, sockets)
   const node: PeerNode = {
     transport,
     self,
@@ -87,6 +84,11 @@ export async function startPeer(options: PeerNodeOptions): Promise<PeerNode> {
     },
   }
   return node
+}
+
+async function shutDown(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
+  for (const socket of sockets) socket.destroy()
+  await new Promise(resolve => server.close(resolve))
 }
 
 /** Tells each of the nodes where the others are. */
