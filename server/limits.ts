@@ -139,6 +139,8 @@ export const STORE_FLUSH_MS = 1_000
 export const STORE_FLUSH_LOG_BYTES = 8 * 1024 * 1024
 /** How long a stopping process tries to give its leadership away and to finish requests. */
 export const STOP_GRACE_MS = 2_000
+/** … of which so much for requests, once the leadership is gone. */
+export const STOP_FINISH_MS = 500
 
 // Peers.
 /** Frames waiting for one peer: two of the largest, or a pipeline's worth of slots for catch-up. */

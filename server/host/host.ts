@@ -6,7 +6,7 @@
 
 import type { Backend, NodeStatus } from '../backend.ts'
 import type { Event, Input, Message, Now, Output, Replica, Sender } from '../contract.ts'
-import { STORE_FLUSH_LOG_BYTES, STORE_FLUSH_MS, WAITERS_MAX } from '../limits.ts'
+import { STOP_FINISH_MS, STORE_FLUSH_LOG_BYTES, STORE_FLUSH_MS, WAITERS_MAX } from '../limits.ts'
 import type { Slot } from '../paxos/message.ts'
 import type { LogRecord } from '../paxos/record.ts'
 import type { Clock } from './clock.ts'
@@ -38,7 +38,7 @@ export type HostOptions<Request, Reply> = {
   readonly overloaded: Reply
   /** The process's part of `/v1/status`. */
   readonly node: Pick<NodeStatus, 'kind' | 'cluster' | 'version'>
-  /** The last slot in the store. */
+  /** The last slot in the store. Asked once a step at most. */
   appliedSlot(): Slot
   encodeRecord(record: LogRecord): Uint8Array
   /** The slot that a record belongs to, 0 for none. */
@@ -70,8 +70,8 @@ export interface Host<Request, Reply> extends Backend<Request, Reply> {
   readonly waiting: number
   readonly counters: HostCounters
   /**
-   * Gives the leadership away and finishes requests for up to `graceMs`, then makes store and log
-   * durable and closes them. The transport must still run; it is closed by the caller afterwards.
+   * Gives the leadership away and finishes requests, for up to `graceMs` in all, then makes store
+   * and log durable and closes them. The transport must still run; it is closed by the caller afterwards.
    */
   stop(options: { readonly graceMs: number }): Promise<void>
 }
@@ -120,6 +120,7 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
   private unflushedLogBytes = 0
   /** Set while `stop` waits for the core to be done. */
   private onQuiet: (() => void) | null = null
+  private finishing: NodeJS.Timeout | null = null
 
   constructor(options: HostOptions<Request, Reply>) {
     this.options = options
@@ -227,7 +228,7 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
     if (this.isOver) return
     this.considerFlush(now.micros)
     this.arm(now.micros)
-    if (this.onQuiet !== null && this.isQuiet()) this.onQuiet()
+    this.considerQuiet()
   }
 
   /** Durability first: what it allows to be said need not wait. The tick last: see above. */
@@ -248,7 +249,6 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
     for (const { to, message } of output.sends) transport.send(to, message)
     transport.flush()
     if (output.records.length > 0) log?.flush()
-    if (this.isOver) return
     for (const { id, reply } of output.replies) this.answer(id, reply)
     if (output.events.length > 0) onEvents(output.events, now)
     if (output.trimBelow > 0) log?.trimBelow(output.trimBelow)
@@ -299,8 +299,11 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
 
   /** Not at each change: a flush costs the disk, and the log holds what is not flushed yet. */
   private considerFlush(now: number): void {
-    if (this.flushing !== null || this.options.appliedSlot() <= this.flushedSlot) return
-    if (this.flushAt === Number.POSITIVE_INFINITY) this.flushAt = now + STORE_FLUSH_MS * 1000
+    if (this.flushing !== null) return
+    if (this.flushAt === Number.POSITIVE_INFINITY) {
+      if (this.options.appliedSlot() <= this.flushedSlot) return
+      this.flushAt = now + STORE_FLUSH_MS * 1000
+    }
     if (now < this.flushAt && this.unflushedLogBytes < STORE_FLUSH_LOG_BYTES) return
     this.flushAt = Number.POSITIVE_INFINITY
     this.unflushedLogBytes = 0
@@ -320,16 +323,22 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
     }
   }
 
-  /** The core has seen `handOver`, leads no more, and owes nobody an answer. */
-  private isQuiet(): boolean {
-    if (this.waiters.size > 0 || this.inputs.length > 0) return false
-    return this.options.replica.status(this.options.clock.now()).role !== 'leader'
+  /**
+   * Looks whether `stop` may go on: the core has seen `handOver`, leads no more, and owes nobody an
+   * answer. Who still waits a while after that waits for something else, such as a new config.
+   */
+  private considerQuiet(): void {
+    if (this.onQuiet === null || this.inputs.length > 0) return
+    if (this.options.replica.status(this.options.clock.now()).role === 'leader') return
+    if (this.waiters.size === 0) this.onQuiet()
+    else this.finishing ??= setTimeout(() => this.onQuiet?.(), STOP_FINISH_MS)
   }
 
   private quiet(graceMs: number): Promise<void> {
     return new Promise(resolve => {
       const finish = () => {
         clearTimeout(timer)
+        if (this.finishing !== null) clearTimeout(this.finishing)
         this.onQuiet = null
         resolve()
       }

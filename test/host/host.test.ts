@@ -3,7 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Input } from '../../server/contract.ts'
 import { systemClock } from '../../server/host/clock.ts'
-import { STORE_FLUSH_LOG_BYTES, STORE_FLUSH_MS } from '../../server/limits.ts'
+import { STOP_FINISH_MS, STORE_FLUSH_LOG_BYTES, STORE_FLUSH_MS } from '../../server/limits.ts'
 import {
   BEAT,
   createRig,
@@ -320,6 +320,16 @@ test('a stopping replica hands over, finishes requests, then closes log and stor
   assert.is(late, OVERLOADED)
   assert.is(rig.steps.length, count)
   assert.equal(rig.fatal, [])
+})
+
+test('a request that only waits for news does not use up the grace', async () => {
+  const rig = createRig()
+  rig.host.submit('watch', () => {})
+  const startedAt = performance.now()
+  await rig.host.stop({ graceMs: 60_000 })
+  const took = performance.now() - startedAt
+  assert.ok(took >= STOP_FINISH_MS - 5 && took < 10 * STOP_FINISH_MS, `${took} ms`)
+  assert.equal(rig.effects.slice(-2), ['close log', 'close store'])
 })
 
 test('a leader that nobody relieves stops when the grace is over', async () => {
