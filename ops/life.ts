@@ -1,6 +1,7 @@
 // The life of one process: it starts or refuses in one sentence, stops once however often it is
 // told to, and ends with a code that says which of these it was. Nothing unexpected is survived.
 
+import { InvariantError } from '../server/assert.ts'
 import { createLog, type Log } from './log.ts'
 
 /** Exit codes; the supervisor and people rely on them. */
@@ -94,7 +95,7 @@ export function isAlive(pid: number): boolean {
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const cause = error.cause === undefined ? '' : ` (because: ${describe(error.cause)})`
-  const isFault = error instanceof TypeError || error.name === 'AssertionError'
+  const isFault = error instanceof TypeError || error instanceof InvariantError
   const place = isFault ? ` ${error.stack?.split('\n').slice(1, 4).join(' ').trim()}` : ''
   return `${error.message}${cause}${place}`
 }

@@ -181,3 +181,12 @@ function sentence(issue: {
   const flag = String(issue.path[0]).replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
   return `--${flag}: ${issue.message}`
 }
+
+/** The name for log lines, known before the flags are checked. */
+export function nameOf(argv: readonly string[], otherwise: string): string {
+  for (const flag of ['--name', '--local']) {
+    const at = argv.indexOf(flag)
+    if (at >= 0) return argv[at + 1] ?? otherwise
+  }
+  return otherwise
+}

@@ -21,7 +21,6 @@ SHARDGLASS_SUPERVISOR=$$
 SHARDGLASS_STARTER=${SHARDGLASS_STARTER:-$parent}
 export SHARDGLASS_SUPERVISOR SHARDGLASS_STARTER
 child=
-pausing=
 is_stopping=
 
 say() { echo "$name supervisor: $*"; }
@@ -30,7 +29,7 @@ say() { echo "$name supervisor: $*"; }
 stop() {
   [ -z "$is_stopping" ] || return 0
   is_stopping=yes
-  for process in $child $pausing; do kill -TERM "$process" 2>/dev/null; done
+  [ -z "$child" ] || kill -TERM "$child" 2>/dev/null
 }
 trap stop TERM INT HUP QUIT
 
@@ -50,13 +49,13 @@ starter_is_gone() {
   [ "$(parent_now)" != "$parent" ] || ! is_alive "$SHARDGLASS_STARTER"
 }
 
-# In the background and waited for: a signal must not have to wait for the end of a sleep.
+# In short steps: a signal is looked at when a sleep has ended. The argument is in fifths of a second.
 pause() {
-  sleep "$1" &
-  pausing=$!
-  [ -z "$is_stopping" ] || kill "$pausing" 2>/dev/null
-  wait "$pausing" 2>/dev/null
-  pausing=
+  left=$1
+  while [ "$left" -gt 0 ] && [ -z "$is_stopping" ]; do
+    sleep 0.2
+    left=$((left - 1))
+  done
 }
 
 # A wait is cut short by every signal; once more until the child is really gone.
@@ -83,10 +82,16 @@ while [ -z "$is_stopping" ]; do
   if starter_is_gone; then say 'the one that started it is gone'; break; fi
   [ $(($(date +%s) - started)) -lt 10 ] || attempt=0
   [ $code -ne 78 ] || attempt=9 # it refuses to start: no use in hurrying
-  case $attempt in 0) delay=0.2 ;; 1) delay=0.5 ;; 2) delay=1 ;; 3) delay=2 ;; *) delay=5 ;; esac
+  case $attempt in
+    0) fifths=1 delay=0.2 ;;
+    1) fifths=3 delay=0.6 ;;
+    2) fifths=5 delay=1 ;;
+    3) fifths=10 delay=2 ;;
+    *) fifths=25 delay=5 ;;
+  esac
   attempt=$((attempt + 1))
   say "ended with code $code; starts again in $delay s"
-  pause $delay
+  pause $fifths
 done
 say stopped
 exit 0

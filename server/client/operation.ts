@@ -87,7 +87,8 @@ type HttpAnswer = {
 export function singleAnswer(operation: Operation, answer: HttpAnswer): KvAnswer | null {
   const { status, headers, body } = answer
   if (status === 200 || status === 204) {
-    const version = parseVersion(headers.etag)
+    // A deleted key has no version any more.
+    const version = parseVersion(headers.etag) ?? (operation.op === 'delete' ? 0 : null)
     if (version === null) return null
     return { type: 'result', result: resultOf(operation, version, body) }
   }
