@@ -14,8 +14,14 @@ export type Layer = { readonly tree: Tree<LayerValue>; bytes: number }
 export interface StoreBase {
   get(key: ByteString): Uint8Array | undefined
   /** The first entries of the range, at least one if there is one. */
-  page(range: StoreRange, limit: number): readonly StoreEntry[]
+  page(range: StoreRange, limit: number): BasePage
+  /** The same for as long as it is held, whatever is written meanwhile. */
+  hold(): { readonly base: StoreBase; readonly release: () => void }
 }
+
+export type BasePage = { readonly entries: readonly StoreEntry[]; readonly isLast: boolean }
+
+type Source = Iterator<readonly [ByteString, LayerValue]>
 
 /** Entries read from the base at first; a scan that goes on reads more at once. */
 const PAGE_ENTRIES_MIN = 16
@@ -109,38 +115,56 @@ export class FixedLayers implements StoreReader {
     return { [Symbol.iterator]: () => this.iterate(range) }
   }
 
-  /** Merges all sources: of equal keys the newest counts, and deleted ones are left out. */
+  /** Merges all sources: the newest entry of a key counts, and deleted ones are left out. */
   *iterate(range: StoreRange): Generator<StoreEntry> {
     if (range.from >= range.to) return
-    const sources: Iterator<readonly [ByteString, LayerValue]>[] = this.trees.map(tree =>
-      treeRange(tree, range),
-    )
+    const sources: Source[] = this.trees.map(tree => treeRange(tree, range))
     if (this.base !== null) sources.push(pages(this.base, range))
-    const heads = sources.map(source => source.next())
-    for (;;) {
-      let least: readonly [ByteString, LayerValue] | null = null
-      for (const head of heads) {
-        if (head.done !== true && (least === null || head.value[0] < least[0])) least = head.value
-      }
-      if (least === null) return
-      const [key, value] = least
-      sources.forEach((source, index) => {
-        const head = heads[index]
-        if (head?.done !== true && head?.value[0] === key) heads[index] = source.next()
-      })
-      if (value !== null) yield [key, value]
+    try {
+      yield* merge(sources)
+    } finally {
+      for (const source of sources) source.return?.()
     }
   }
 }
 
+/** Of entries with equal keys the one of the first source counts. */
+function* merge(sources: readonly Source[]): Generator<StoreEntry> {
+  const heads = sources.map(source => source.next())
+  for (;;) {
+    let least: readonly [ByteString, LayerValue] | null = null
+    for (const head of heads) {
+      if (head.done !== true && (least === null || head.value[0] < least[0])) least = head.value
+    }
+    if (least === null) return
+    const [key, value] = least
+    for (const [index, source] of sources.entries()) {
+      const head = heads[index]
+      if (head?.done !== true && head?.value[0] === key) heads[index] = source.next()
+    }
+    if (value !== null) yield [key, value]
+  }
+}
+
+/** A range that ends within its first page, as most do, needs not hold the base. */
 function* pages(base: StoreBase, range: StoreRange): Generator<StoreEntry> {
-  let from = range.from
-  for (let limit = PAGE_ENTRIES_MIN; ; limit = Math.min(limit * 4, PAGE_ENTRIES_MAX)) {
-    const page = base.page({ from, to: range.to }, limit)
-    yield* page
-    const last = page.at(-1)
-    if (last === undefined) return
-    from = `${last[0]}\0`
+  const first = base.page(range, PAGE_ENTRIES_MIN)
+  if (first.isLast) {
+    yield* first.entries
+    return
+  }
+  const held = base.hold()
+  try {
+    let limit = PAGE_ENTRIES_MIN
+    for (let page = first; ; ) {
+      yield* page.entries
+      const last = page.entries.at(-1)
+      if (page.isLast || last === undefined) return
+      limit = Math.min(limit * 4, PAGE_ENTRIES_MAX)
+      page = held.base.page({ from: `${last[0]}\0`, to: range.to }, limit)
+    }
+  } finally {
+    held.release()
   }
 }
 
