@@ -28,6 +28,8 @@ type Transfer = {
   sentAt: number | null
   /** Not before this time, µs. */
   nextAt: number
+  /** When a replica last said that it is not the leader. */
+  redirectedAt: number
   isReleaseProposed: boolean
   sentKeys: number
   sentBytes: number
@@ -93,6 +95,7 @@ export class Handoff {
       cursor: '',
       sentAt: null,
       nextAt: context.now.micros,
+      redirectedAt: Number.NEGATIVE_INFINITY,
       isReleaseProposed: false,
       sentKeys: 0,
       sentBytes: 0,
@@ -152,7 +155,9 @@ export class Handoff {
     const { shard, config, result } = message
     const transfer = this.transfers.get(shard)
     if (transfer === undefined || transfer.config !== config || transfer.to !== from.gid) return
-    this.take(transfer, shard, result, context)
+    // Only the answer to what is under way may send more: else each doubled one would send again.
+    const isAwaited = transfer.sentAt !== null && transfer.replica === from.replica
+    if (isAwaited || result.type === 'installed') this.take(transfer, shard, result, context)
     this.on(context)
   }
 
@@ -183,11 +188,19 @@ export class Handoff {
         return
       case 'notLeader':
         transfer.sentAt = null
-        transfer.nextAt = micros + (result.leader === null ? HANDOFF_RETRY_MS * MS : 0)
-        if (result.leader === null || result.leader === transfer.replica) this.askNext(transfer)
-        else transfer.replica = result.leader
+        this.redirect(transfer, result.leader, micros)
         return
     }
+  }
+
+  /** At once where a leader is named, but not back and forth between two that name each other. */
+  private redirect(transfer: Transfer, leader: number | null, micros: number): void {
+    const pause = HANDOFF_RETRY_MS * MS
+    const isAtOnce = leader !== null && micros - transfer.redirectedAt >= pause
+    transfer.redirectedAt = micros
+    transfer.nextAt = micros + (isAtOnce ? 0 : pause)
+    if (leader === null || leader === transfer.replica) this.askNext(transfer)
+    else transfer.replica = leader
   }
 
   private askNext(transfer: Transfer): void {
