@@ -46,13 +46,49 @@ export class Admin {
     })
   }
 
+  /** Mostly what can be done, given the newest configuration that anybody has seen. */
   private draw(): Change {
     const { random, cluster } = this
-    const gid = random.between(1, cluster.options.groups)
+    const { present, unused } = this.groups()
+    const any = random.between(1, cluster.options.groups)
     const drawn = random.next()
-    if (drawn < 0.4) return { op: 'join', gid, servers: cluster.servers(gid) }
-    if (drawn < 0.65) return { op: 'leave', gid }
-    return { op: 'move', shard: random.between(0, cluster.options.shardCount - 1), gid }
+    if (drawn < 0.05 && unused.length > 1) return { op: 'leave', gid: any }
+    if (drawn < 0.1 || present.length === 0) return this.joinOf(any)
+    if (drawn < 0.35 && unused.length > 0) return this.joinOf(random.pick(unused))
+    // Gids are not used twice: one is kept for the case that all groups leave.
+    if (drawn < 0.5 && unused.length > 0) return { op: 'leave', gid: random.pick(present) }
+    const shard = random.between(0, cluster.options.shardCount - 1)
+    return { op: 'move', shard, gid: random.pick(present) }
+  }
+
+  /** Sees to it that some group serves: every shard may have lost its owner. */
+  joinAny(): void {
+    const { present, unused } = this.groups()
+    const gid = [...present, ...unused][0]
+    if (gid !== undefined) this.change(this.joinOf(gid), () => this.joinAnyIfNone())
+  }
+
+  private joinAnyIfNone(): void {
+    if (this.groups().present.length === 0) this.joinAny()
+  }
+
+  private joinOf(gid: number): Change {
+    return { op: 'join', gid, servers: this.cluster.servers(gid) }
+  }
+
+  private groups(): { present: number[]; unused: number[] } {
+    const { shards, options } = this.cluster
+    const used = new Set<number>()
+    let present: number[] = []
+    let latest = -1
+    for (const { num, groups } of shards.configs.values()) {
+      const gids = Object.keys(groups).map(Number)
+      for (const gid of gids) used.add(gid)
+      if (num > latest) present = gids
+      latest = Math.max(latest, num)
+    }
+    const all = Array.from({ length: options.groups }, (_, index) => index + 1)
+    return { present, unused: all.filter(gid => !used.has(gid)) }
   }
 
   private ask(request: Parameters<Cluster['callMaster']>[2], done: Done): void {

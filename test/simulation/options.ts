@@ -45,8 +45,8 @@ export function drawOptions(
   const random = new Random(seed, 'swarm')
   const { isSingle, seconds } = shape
   const replicas = random.chance(0.75) ? 3 : 5
-  const groups = isSingle ? 1 : random.between(2, 3)
-  const nodes = isSingle ? replicas : (groups + 1) * replicas
+  const groups = isSingle ? 1 : random.between(2, 4)
+  const nodes = isSingle ? replicas : 3 + groups * replicas
   const warmUp = isSingle ? SECOND : 2 * SECOND
   const chaosUntil = Math.max(warmUp, Math.floor(seconds * SECOND * 0.65))
   const settings = drawSettings(random)

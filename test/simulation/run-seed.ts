@@ -145,6 +145,8 @@ class Run {
       node.disk.speed = this.options
       node.start()
     }
+    // There must be somebody to serve: the last change may have been the last group's leave.
+    this.admin?.joinAny()
   }
 
   private finish(): void {

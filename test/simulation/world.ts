@@ -8,6 +8,9 @@ export class Violation extends Error {
   override readonly name = 'Violation'
 }
 
+/** Ten times what a run of 20 s needs: beyond, messages breed messages. */
+const EVENTS_MAX = 3_000_000
+
 export class World {
   /** µs since the world began. */
   now = 0
@@ -60,6 +63,7 @@ export class World {
     if (event === undefined) return
     this.now = event.at
     this.eventCount += 1
+    if (this.eventCount > EVENTS_MAX) throw new Violation('I11: the run comes to an end')
     event.run()
   }
 }
