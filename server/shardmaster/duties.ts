@@ -50,7 +50,6 @@ export class Duties {
   }
 
   onTick(context: Context): void {
-    if (!context.isLeader) return
     const { micros } = context.now
     if (this.state.history.latest !== null) this.initAt = NEVER
     if (this.initAt <= micros) {

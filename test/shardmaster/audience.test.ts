@@ -119,11 +119,43 @@ test('the newest poll of an address counts; the oldest goes when there are too m
   ])
 })
 
+test('a poll that is answered takes the place of one that was kept open', () => {
+  const group = new Group().begin()
+  group.join(1)
+  const from = { gid: 1, replica: 0 }
+  group.first.receive(from, { type: 'configPoll', after: 3, sizes: [] })
+  group.first.receive(from, { type: 'configPoll', after: 0, sizes: [] })
+  assert.is(group.first.sends.length, 1)
+  assert.is(group.first.machine.status().polls, 0)
+})
+
+test('a poll that is made again waits its full time, and holds up no other', () => {
+  const group = new Group().begin()
+  const poll = (gid: number) =>
+    group.first.receive({ gid, replica: 0 }, { type: 'configPoll', after: 0, sizes: [] })
+  const answered = () => group.first.sends.splice(0).flatMap(send => send.to.map(({ gid }) => gid))
+  const step = CONFIG_POLL_MS / 5
+  poll(1)
+  group.pass(step)
+  poll(2)
+  group.pass(step)
+  poll(1)
+  group.pass(CONFIG_POLL_MS - step - 1)
+  assert.equal(answered(), [])
+  group.pass(1)
+  assert.equal(answered(), [2])
+  group.pass(step)
+  assert.equal(answered(), [1])
+})
+
 test('sizes that groups report to any replica count at the leader, for plans and last leaves', () => {
   const group = new Group({ replicas: 3, shardCount: 2 }).begin()
   group.join(1)
   const leave: Change = { op: 'leave', gid: 1 }
   const sizes = [0, 1].map(shard => ({ shard, keys: 3 + shard, bytes: 50 }))
+  const foreign = [2, -1].map(shard => ({ shard, keys: 90, bytes: 90 }))
+  group.first.receive({ gid: 1, replica: 0 }, { type: 'configPoll', after: 0, sizes: foreign })
+  assert.is(group.first.sends.splice(0).length, 1)
   const follower = group.replicas[1]!
   follower.receive({ gid: 1, replica: 0 }, { type: 'configPoll', after: 1, sizes })
   assert.equal(follower.sends, [
@@ -131,6 +163,7 @@ test('sizes that groups report to any replica count at the leader, for plans and
   ])
   group.first.receive({ gid: 0, replica: 1 }, follower.sends[0]!.message)
   assert.equal(group.first.sends, [])
+  assert.is(group.first.machine.status().polls, 0, 'the one that passed it on answers it')
   assert.match(JSON.stringify(group.ask({ type: 'plan', change: leave })), /conflict.*7 keys/)
   assert.match(JSON.stringify(group.leave(1)), /conflict.*7 keys.*"latest":1/)
   group.join(2)

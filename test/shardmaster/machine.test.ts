@@ -209,8 +209,18 @@ test('the latest is read with a confirmation only: a replica that does not lead 
 test('a number that is decided between question and confirmation is answered as that one', () => {
   const group = new Group().begin()
   const early = group.first.submit({ type: 'query', num: 1 })
-  group.join(1)
-  group.join(2)
+  for (const gid of [1, 2]) {
+    group.first.submit({
+      type: 'change',
+      change: { op: 'join', gid, servers: ['http://a'] },
+      actor: '',
+      reason: '',
+      ifConfig: null,
+      session: { client: `c${gid}`, number: 1, acked: 0 },
+    })
+  }
+  group.settle()
+  assert.is(group.query().num, 2)
   const reply = group.first.replies.get(early)
   assert.is(reply?.type === 'config' ? reply.config.num : null, 1)
 })
@@ -223,6 +233,11 @@ test('a deposed leader does not answer; nor does it propose', () => {
   group.join(2)
   assert.is(group.query().num, 2)
   assert.equal(group.ask({ type: 'query', num: -1 }, 0), { type: 'notLeader', leader: 1 })
+  const session = { client: 'late', number: 1, acked: 0 }
+  const asked = { type: 'change', actor: '', reason: '', ifConfig: null, session } as const
+  const id = group.first.submit({ ...asked, change: { op: 'leave', gid: 1 } })
+  assert.equal(group.first.replies.get(id), { type: 'notLeader', leader: 1 })
+  assert.equal(group.queue, [])
   assert.is(group.query(1, 0).num, 1)
 })
 

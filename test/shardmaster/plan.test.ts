@@ -96,13 +96,20 @@ test('warns in words of what an operator should know', () => {
 
 test('of a move tells how many moves would even out what is uneven', () => {
   const uneven = even({ shards: [1, 2, 2, 2], holders: [1, 2, 2, 2] })
-  const result = plan(uneven, { op: 'move', shard: 0, gid: 2 })
-  assert.ok(!('type' in result))
-  if (!('type' in result)) assert.equal([result.moves.length, result.movesMin], [1, 1])
+  const worse = plan(uneven, { op: 'move', shard: 0, gid: 2 })
+  const heap = even({ shards: [2, 2, 2, 2], holders: [2, 2, 2, 2] })
+  const better = plan(heap, { op: 'move', shard: 0, gid: 1 })
+  const counts = [worse, better].map(result =>
+    'type' in result ? result.detail : [result.moves.length, result.movesMin],
+  )
+  assert.equal(counts, [
+    [1, 1],
+    [1, 2],
+  ])
   const repaired = plan(uneven, { op: 'move', shard: 1, gid: 1 })
-  if (!('type' in repaired)) {
-    assert.equal(repaired.warnings, ['moves 1 shard (20 keys, 40 bytes) from group 2 to group 1'])
-  }
+  assert.equal('type' in repaired ? repaired.detail : repaired.warnings, [
+    'moves 1 shard (20 keys, 40 bytes) from group 2 to group 1',
+  ])
 })
 
 test.run()

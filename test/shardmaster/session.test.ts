@@ -5,6 +5,7 @@ import * as fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ByteWriter } from '../../server/bytes.ts'
+import { MemoryStore } from '../../server/host/store-memory.ts'
 import {
   INIT_RETRY_MS,
   SESSION_EXPIRY_INTERVAL_MS,
@@ -20,7 +21,7 @@ import {
   encodeOutcome,
 } from '../../server/shardmaster/command.ts'
 import type { Change } from '../../server/shardmaster/operation.ts'
-import { readSession } from '../../server/shardmaster/sessions.ts'
+import { previewExpiry, readSession } from '../../server/shardmaster/sessions.ts'
 import { Random } from '../support/random.ts'
 import { Group } from './group.ts'
 
@@ -112,6 +113,10 @@ test('an idle session gives up its replies, then is forgotten, by the time in th
   assert.is(readSession(store, 'idle')?.kept.length, 0)
   assert.equal(group.change(join(1), by('idle', 1)), { type: 'sessionExpired' })
   assert.is(decided(), atStart + 2)
+  group.pass(3 * SESSION_EXPIRY_INTERVAL_MS)
+  assert.is(decided(), atStart + 2, 'it is retired once')
+  const sleepsMicros = group.first.machine.wakeAt() - group.micros
+  assert.ok(sleepsMicros > (SESSION_EXPIRY_INTERVAL_MS - 1_000) * 1_000, 'and then left alone')
   group.change(join(2), by('busy', 1))
   assert.is(group.first.machine.status().sessions, 2)
   skipTo(group, SESSION_FORGET_MS - SESSION_IDLE_MS + SESSION_EXPIRY_INTERVAL_MS)
@@ -166,6 +171,21 @@ test('expires any number of sessions in bounded steps, each once', () => {
   assert.is(group.log.length, before + 3)
 })
 
+test('the steps of an expiry go from session to session and leave none out', () => {
+  const group = new Group().begin()
+  for (const client of ['a', 'a.b', 'ab', 'b']) group.change(join(1), by(client, 1))
+  const seen: string[] = []
+  let after = ''
+  do {
+    const step = { after, limit: 1, wallMs: group.wallMs + SESSION_IDLE_MS + 1 }
+    const { next, isNeeded } = previewExpiry(group.first.store, step)
+    assert.ok(isNeeded)
+    seen.push(next)
+    after = next
+  } while (after !== '' && seen.length < 10)
+  assert.equal(seen, ['a', 'a.b', 'ab', ''])
+})
+
 test('the same commands give byte-equal stores, whatever the options and restarts', () => {
   for (let seed = 1; seed <= 10; seed++) {
     const group = new Group({ replicas: 3, shardCount: 16 }).begin()
@@ -214,6 +234,8 @@ test('a replica that gets a snapshot is as the one that gave it, and tells those
   group.join(1000)
   assert.equal(taker!.dump(), giver!.dump())
   assert.is(group.join(7)?.type, 'refused', 'gids used before the snapshot stay used')
+  taker!.machine.load(new MemoryStore())
+  assert.equal([taker!.machine.status().config, taker!.machine.status().sessions], [null, 0])
 })
 
 test('a proposal of configuration 0 stops once there is one', () => {
