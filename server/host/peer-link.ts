@@ -79,7 +79,6 @@ export class PeerLink {
   read(chunk: Buffer): void {
     try {
       this.reader.push(chunk, frame => {
-        if (!this.isOpen) return
         this.unanswered = 0
         this.unansweredBytes = 0
         this.handlers.onFrame(frame, this)

@@ -183,6 +183,17 @@ test('a frame whose lengths do not fit is refused', () => {
   }
 })
 
+test('lengths that only fit together are refused', () => {
+  const { from, first, decided } = { from: 1, first: 1, decided: 1 }
+  const entries = [-1, 257].map(value => ({ slot: 1, value }))
+  const json = JSON.stringify({ type: 'entries', from, entries, first, decided })
+  const frame = Buffer.concat([frameOf(Buffer.from(json)), ALL_BYTES])
+  assert.throws(() => decodeFrame(frame), isDecodeError)
+  const plain = encodeFrame({ type: 'fetch', from: 1 }).subarray(4)
+  plain.writeUInt32LE(plain.length - 3, 0)
+  assert.throws(() => decodeFrame(plain), isDecodeError)
+})
+
 test('frames come out whole, whatever the chunks they came in', () => {
   const frames = [...MESSAGES, acceptOf(Buffer.alloc(100_000, 7))].map(encodeFrame)
   const stream = Buffer.concat(frames)

@@ -1,9 +1,15 @@
+import type { Duplex } from 'node:stream'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Message } from '../../server/contract.ts'
 import { encodeFrame } from '../../server/host/frame.ts'
 import { PeerQueue } from '../../server/host/peer-queue.ts'
-import { MESSAGE_BYTES_MAX, PEER_QUEUE_FRAMES_MAX } from '../../server/limits.ts'
+import {
+  MESSAGE_BYTES_MAX,
+  PEER_CHANNELS_PER_PEER_MAX,
+  PEER_QUEUE_FRAMES_MAX,
+  PEER_WINDOW_BYTES,
+} from '../../server/limits.ts'
 import {
   introduce,
   type PeerNode,
@@ -11,7 +17,7 @@ import {
   startPeer,
   until,
 } from '../support/peer-node.ts'
-import { closed, dialRaw, type Raw, rawFrame, startRaw } from '../support/raw-peer.ts'
+import { closed, dialAndWrite, dialRaw, type Raw, rawFrame, startRaw } from '../support/raw-peer.ts'
 
 const test = suite('transport by channels')
 
@@ -41,6 +47,13 @@ const beat = (decided: number): Message => ({
   decided,
   confirm: 0,
   sentAt: 0,
+})
+const entriesOf = (value: Buffer): Message => ({
+  type: 'entries',
+  from: 1,
+  entries: [{ slot: 1, value }],
+  first: 1,
+  decided: 1,
 })
 const decidedOf = (node: PeerNode) =>
   node.received.map(({ message }) => ('decided' in message ? message.decided : null))
@@ -101,6 +114,29 @@ test('the frames of one turn leave in one piece, in order', async () => {
   await until(() => chunks.length >= 2, 'the rest')
   const expected = Array.from({ length: 50 }, (_, index) => encodeFrame(beat(index + 1)))
   assert.ok(Buffer.concat(expected).equals(chunks[1]!))
+})
+
+test('frames that come together with the handshake are not lost', async () => {
+  const a = await start({ replica: 0 })
+  const socket = dialAndWrite(a, encodeFrame(beat(1)))
+  await until(() => a.received.length === 1, 'the frame behind the request')
+  socket.destroy()
+  const stub = await startStub('open', 1, encodeFrame(beat(2)))
+  a.urls.set('1/1', stub.url)
+  a.transport.send([{ gid: 1, replica: 1 }], beat(0))
+  await until(() => a.received.length === 2, 'the frame behind the answer')
+  assert.equal(a.received[1]?.from, { gid: 1, replica: 1, incarnation: 'ff' })
+})
+
+test('a peer may have a few channels open to us; then the oldest is closed', async () => {
+  const a = await start({ replica: 0 })
+  const first = await dialRaw(a)
+  const rest: Duplex[] = []
+  while (rest.length < PEER_CHANNELS_PER_PEER_MAX) rest.push(await dialRaw(a))
+  await closed(first)
+  for (const [index, socket] of rest.entries()) socket.write(encodeFrame(beat(index)))
+  await until(() => a.received.length === rest.length, 'messages on all others')
+  for (const socket of rest) socket.destroy()
 })
 
 test('what is flushed has left before the turn ends', async () => {
@@ -186,13 +222,24 @@ test('what waits for a peer that does not read is bounded, and the oldest go', a
     a.transport.send([target], beat(count))
   }
   assert.is(a.transport.counters.failures.queueFull, 5)
-  const big: Message = { type: 'entries', from: 1, entries: [], first: 1, decided: 1 }
-  const entries = [{ slot: 1, value: Buffer.alloc(8 * 1024 * 1024) }]
   await until(() => a.transport.peers()[0]?.isConnected === true, 'the channel')
-  for (let count = 0; count < 10; count++) a.transport.send([target], { ...big, entries })
-  await until(() => a.transport.counters.failures.queueFull > 8, 'dropped messages')
+  for (let count = 0; count < 10; count++) {
+    a.transport.send([target], entriesOf(Buffer.alloc(8 * 1024 * 1024)))
+    a.transport.flush()
+  }
+  assert.ok(a.transport.counters.failures.queueFull > 8, 'the socket does not take it all')
   const { queuedBytes } = a.transport.peers()[0]!
   assert.ok(queuedBytes <= 2 * MESSAGE_BYTES_MAX, `${queuedBytes} bytes`)
+})
+
+test('what is more than a window goes out as the peer reads', async () => {
+  const [a, b] = [await start({ replica: 0 }), await start({ replica: 1 })]
+  introduce(a, b)
+  for (let count = 0; count < 40; count++) {
+    a.transport.send([b.self], entriesOf(Buffer.alloc(PEER_WINDOW_BYTES / 2)))
+  }
+  await until(() => b.received.length === 40, 'all of it')
+  assert.is(a.transport.counters.failures.queueFull, 0)
 })
 
 test('a queue drops its oldest, and never its newest', () => {
@@ -284,14 +331,7 @@ for (const [what, bytes] of GARBAGE) {
 test('a message that is too large is not sent, and counted', async () => {
   const [a, b] = [await start({ replica: 0 }), await start({ replica: 1 })]
   introduce(a, b)
-  const value = Buffer.alloc(MESSAGE_BYTES_MAX)
-  a.transport.send([b.self], {
-    type: 'entries',
-    from: 1,
-    entries: [{ slot: 1, value }],
-    first: 1,
-    decided: 1,
-  })
+  a.transport.send([b.self], entriesOf(Buffer.alloc(MESSAGE_BYTES_MAX)))
   a.transport.send([b.self], beat(1))
   await until(() => b.received.length === 1, 'the next message')
   assert.equal([a.transport.counters.failures.tooLarge, decidedOf(b)], [1, [1]])

@@ -1,6 +1,7 @@
 // The other end of a channel, played by hand: for what no replica would do.
 
 import { createServer, request } from 'node:http'
+import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { keepSockets, listen, type PeerNode } from './peer-node.ts'
 
@@ -11,8 +12,15 @@ export type Raw = {
   close(): Promise<void>
 }
 
-/** `mute`: never answers; `open`: opens channels and only reads; `deaf`: does not even read. */
-export async function startRaw(kind: 'mute' | 'open' | 'deaf', replica = 1): Promise<Raw> {
+/**
+ * `mute`: never answers; `open`: opens channels and only reads; `deaf`: does not even read.
+ * `greeting` is written together with the handshake.
+ */
+export async function startRaw(
+  kind: 'mute' | 'open' | 'deaf',
+  replica = 1,
+  greeting: Uint8Array = new Uint8Array(0),
+): Promise<Raw> {
   const server = createServer()
   const sockets = keepSockets(server)
   const chunks: Buffer[] = []
@@ -22,7 +30,8 @@ export async function startRaw(kind: 'mute' | 'open' | 'deaf', replica = 1): Pro
     const headers = `Shardglass-Cluster: test\r\nShardglass-Gid: 1\r\nShardglass-Replica: ${replica}`
     const head =
       'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: shardglass-peer'
-    socket.write(`${head}\r\n${headers}\r\nShardglass-Incarnation: ff\r\n\r\n`)
+    const handshake = `${head}\r\n${headers}\r\nShardglass-Incarnation: ff\r\n\r\n`
+    socket.write(Buffer.concat([Buffer.from(handshake), greeting]))
     if (kind === 'open') socket.on('data', (chunk: Buffer) => chunks.push(chunk))
     else socket.pause()
   })
@@ -42,21 +51,36 @@ export async function dialRaw(node: PeerNode, from = { gid: 1, replica: 4 }): Pr
   return new Promise((resolve, reject) => {
     const upgrade = request(`${node.url}/peer/channel`, {
       agent: false,
-      headers: {
-        connection: 'Upgrade',
-        upgrade: 'shardglass-peer',
-        authorization: 'Bearer secret',
-        'shardglass-cluster': 'test',
-        'shardglass-gid': from.gid,
-        'shardglass-replica': from.replica,
-        'shardglass-incarnation': 'ee',
-      },
+      headers: headersOf(from),
     })
     upgrade.on('upgrade', (_response, socket) => resolve(socket))
     upgrade.on('response', response => reject(new Error(`status ${response.statusCode}`)))
     upgrade.on('error', reject)
     upgrade.end()
   })
+}
+
+/** The same, with the first bytes right behind the handshake. */
+export function dialAndWrite(node: PeerNode, first: Uint8Array): Duplex {
+  const socket = connect(node.port, '127.0.0.1')
+  const lines = Object.entries(headersOf({ gid: 1, replica: 4 })).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  )
+  const handshake = `GET /peer/channel HTTP/1.1\r\nhost: x\r\n${lines.join('')}\r\n`
+  socket.write(Buffer.concat([Buffer.from(handshake), first]))
+  return socket
+}
+
+function headersOf(from: { readonly gid: number; readonly replica: number }) {
+  return {
+    connection: 'Upgrade',
+    upgrade: 'shardglass-peer',
+    authorization: 'Bearer secret',
+    'shardglass-cluster': 'test',
+    'shardglass-gid': String(from.gid),
+    'shardglass-replica': String(from.replica),
+    'shardglass-incarnation': 'ee',
+  }
 }
 
 /** Resolves when the other side has closed it. */
