@@ -1,6 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Message } from '../../server/contract.ts'
+import { PeerCalls } from '../../server/host/peer-calls.ts'
+import { PEER_CALLS_MAX } from '../../server/limits.ts'
 import {
   introduce,
   type PeerNode,
@@ -89,8 +91,10 @@ test('a request that never left is definite, one that did is not', async () => {
   assert.equal(await a.transport.call({ url: hole.url }, GET, 60), definite, 'not open in time')
   const waiting = a.transport.call(b.self, GET, 5_000)
   await until(() => b.requests.length === 2, 'the request')
+  const brokenAt = performance.now()
   await b.kill()
   assert.equal(await waiting, indefinite, 'the connection broke')
+  assert.ok(performance.now() - brokenAt < 1_000, 'known at once')
 })
 
 test('a reply to a call comes from whom was asked, once', async () => {
@@ -110,6 +114,20 @@ test('a reply to a call comes from whom was asked, once', async () => {
   })
   const call = a.transport.call(b.self, GET, 3_000).then(reply => reply.type)
   assert.is(await Promise.race([call, waiting]), 'not taken')
+})
+
+test('more calls than can be remembered are refused, and have no effect', async () => {
+  const calls = new PeerCalls<string>()
+  let started = 0
+  const start = () => {
+    started += 1
+  }
+  const first = calls.open(60_000, id => calls.onWritten(id, 'self'), start)
+  for (let count = 1; count < PEER_CALLS_MAX; count++) void calls.open(60_000, () => {}, start)
+  const refused = await calls.open(60_000, start, start)
+  assert.equal([refused, started], [{ type: 'unreachable', isDefinite: true }, 0])
+  calls.close()
+  assert.equal(await first, { type: 'unreachable', isDefinite: false })
 })
 
 test('closing sends what waits, ends calls, and leaves nothing open', async () => {

@@ -1,4 +1,5 @@
-import { createServer, request } from 'node:http'
+import { createServer, request, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Message } from '../../server/contract.ts'
@@ -141,6 +142,23 @@ test('each request and each reply can be lost by itself', async () => {
   assert.is(a.transport.counters.failures.reset, 2)
 })
 
+test('an answer in the name of another replica is not believed, nor is nonsense', async () => {
+  const a = await start({ replica: 0 })
+  const from = { gid: 1, replica: 2, incarnation: 'bb' }
+  const answers = [JSON.stringify({ from, message: PROMISE }), '{"from":', '']
+  const server = createServer((_, response) => response.end(answers.shift()))
+  const sockets = keepSockets(server)
+  const port = await listen(server)
+  closeLater(server, sockets)
+  a.urls.set('1/1', `http://127.0.0.1:${port}`)
+  const { failures } = a.transport.counters
+  for (let count = 1; count <= 3; count++) {
+    a.transport.send([{ gid: 1, replica: 1 }], PREPARE)
+    await until(() => failures.stranger + failures.invalid === count, `failure ${count}`)
+  }
+  assert.equal([failures.stranger, failures.invalid, a.received.length], [1, 2, 0])
+})
+
 test('both modes go together', async () => {
   const a = await start({ replica: 0 })
   const b = await start({ replica: 1, mode: 'channel' })
@@ -159,12 +177,7 @@ test('a peer that never answers delays nobody, and a bounded number of posts wai
   const server = createServer(() => {})
   const sockets = keepSockets(server)
   const port = await listen(server)
-  open.push({
-    async close() {
-      for (const socket of sockets) socket.destroy()
-      await new Promise(resolve => server.close(resolve))
-    },
-  })
+  closeLater(server, sockets)
   a.urls.set('1/2', `http://127.0.0.1:${port}`)
   const startedAt = performance.now()
   for (let count = 0; count < 100; count++) {
@@ -297,13 +310,17 @@ async function startProxy(port: number, lost: ReadonlySet<string>): Promise<stri
   })
   const sockets = keepSockets(server)
   const own = await listen(server)
+  closeLater(server, sockets)
+  return `http://127.0.0.1:${own}`
+}
+
+function closeLater(server: Server, sockets: ReadonlySet<Socket>): void {
   open.push({
     async close() {
       for (const socket of sockets) socket.destroy()
       await new Promise(resolve => server.close(resolve))
     },
   })
-  return `http://127.0.0.1:${own}`
 }
 
 type Answer = { readonly status: number; readonly text: string; readonly contentType: string }

@@ -166,6 +166,17 @@ test('a replica that comes back is reached again, on the same channel object', a
   assert.equal(second.received[0]?.message, beat(2))
 })
 
+test('a replica that has moved is reached at its new URL', async () => {
+  const a = await start({ replica: 0 })
+  const [before, after] = [await start({ replica: 1 }), await start({ replica: 1 })]
+  for (const [index, node] of [before, after].entries()) {
+    a.urls.set('1/1', node.url)
+    a.transport.send([node.self], beat(index))
+    await until(() => node.received.length === 1, 'the message')
+  }
+  assert.equal([decidedOf(before), decidedOf(after)], [[0], [1]])
+})
+
 test('dials to a dead replica grow rare', async () => {
   const a = await start({ replica: 0 })
   a.urls.set('1/1', 'http://127.0.0.1:1')
@@ -348,6 +359,7 @@ for (const url of [null, 'http://127.0.0.1:1']) {
     await until(() => a.received.length === 1, 'the answer')
     assert.equal(a.received[0], { from: b.self, message: beat(7) })
     assert.is(b.transport.counters.sent.heartbeat, 1)
+    assert.is(b.transport.counters.dials, url === null ? 0 : 1, 'a dial is tried all the same')
   })
 }
 
