@@ -1,6 +1,7 @@
 // The thread that writes the file of store-lmdb.ts: it takes a round of changes in pieces and commits
 // them in one synced transaction. Meanwhile it clears, in small steps, a tree that is not in use.
 
+import fs from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Database } from 'lmdb'
 import type { ByteString } from '../bytes.ts'
@@ -16,6 +17,7 @@ import { unpackPiece } from './store-lmdb-piece.ts'
 
 type Tree = Database<Buffer, ByteString>
 type Commit = Extract<WriterMessage, { readonly type: 'commit' }>
+type Failed = Extract<WriterReport, { readonly type: 'failed' }>
 
 const FORMAT = 1
 const FORMAT_KEY = 'format'
@@ -24,16 +26,21 @@ const STATE_KEY = 'state'
 const CLEAR_KEYS = 2000
 /** MDB_MAP_FULL: the file has reached its largest size. */
 const MAP_FULL = -30792
+const ENOSPC = 28
+const EIO = 5
+const ROOM_BYTES_MIN = 64 * 1024 * 1024
 
 class Writer {
   private readonly file: LmdbFile
   private readonly progress: Int32Array
+  private readonly dir: string
   private pieces: { readonly state: StateNumber; readonly bytes: Uint8Array }[] = []
   private clearing: StateNumber | null = null
 
   constructor(options: WriterOptions) {
     this.file = openLmdbFile(options)
     this.progress = options.progress
+    this.dir = options.dir
     this.start()
   }
 
@@ -79,7 +86,7 @@ class Writer {
       this.file.root.transactionSync(() => this.put(message, pieces))
     } catch (error) {
       this.settle(1)
-      report({ type: 'failed', round: message.round, ...described(error) })
+      report({ type: 'failed', round: message.round, ...described(error, this.dir) })
       return
     }
     this.settle(0)
@@ -147,11 +154,22 @@ function putNumber(tree: Tree, key: ByteString, value: number): void {
   tree.putSync(key, Buffer.from(String(value), 'latin1'))
 }
 
-function described(error: unknown): { readonly message: string; readonly isFull: boolean } {
+/**
+ * On a disk that fills up, a write is short first, which LMDB calls an input/output error; so it
+ * counts as full when there is hardly any room. To try again is safe in each case: an aborted
+ * transaction's pages are all written anew.
+ */
+function described(error: unknown, dir: string): Pick<Failed, 'message' | 'isFull'> {
   const code = error instanceof Error && 'code' in error ? error.code : null
   const message = error instanceof Error ? error.message : String(error)
-  const isFull = code === MAP_FULL || code === 28 || message.includes('No space left')
-  return { message, isFull }
+  const isNearlyFull = () => {
+    const { bavail, bsize } = fs.statfsSync(dir)
+    return bavail * bsize < ROOM_BYTES_MIN
+  }
+  return {
+    message,
+    isFull: code === MAP_FULL || code === ENOSPC || (code === EIO && isNearlyFull()),
+  }
 }
 
 function report(message: WriterReport): void {
