@@ -30,6 +30,7 @@ import {
   text,
   uint,
   uint32,
+  uintOrBefore,
   union,
   variant,
 } from './schema.ts'
