@@ -6,7 +6,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
 import { type Auth, type Grant, roleProblem } from './auth.ts'
 import { isProblem } from './decode.ts'
-import type { Answer, Exchange, ExchangeShared } from './exchange.ts'
+import { type Answer, type Exchange, type ExchangeShared, newShared } from './exchange.ts'
 import type { KvRoutesOptions } from './kv-answer.ts'
 import { kvRoutes } from './kv-routes.ts'
 import { NodeExchange } from './node-exchange.ts'
@@ -27,6 +27,8 @@ export type AppOptions = StatusRoutesOptions & {
   readonly onFault: (error: unknown) => void
   /** Hosts, as in a Host header, that an absolute request target may name. */
   readonly ownHosts?: readonly string[]
+  /** Another bound than ANSWER_TIMEOUT_MS, for tests. */
+  readonly answerTimeoutMs?: number
   /** Routes of other parts of the node, such as metrics; they name their roles as well. */
   readonly moreRoutes?: readonly Route[]
 }
@@ -70,7 +72,7 @@ type Gate = {
 }
 
 function createApp(options: AppOptions, routes: readonly Route[]): HttpApp {
-  const shared: ExchangeShared = { streams: new Set(), bodyBytes: 0 }
+  const shared = newShared(options.answerTimeoutMs)
   const gate: Gate = { options, shared, isOwnHost: ownHost(options.ownHosts ?? []) }
   const hono = new Hono<Env>({
     strict: true,
@@ -86,9 +88,11 @@ function createApp(options: AppOptions, routes: readonly Route[]): HttpApp {
   hono.notFound(context => serveUnknown(gate, routes, context))
   hono.onError((error, context) => {
     options.onFault(error)
-    return answered(exchangeOf(context, shared), problemAnswer(FAULT, true))
+    const exchange = exchangeOf(context, shared)
+    return answered(exchange, problemAnswer(FAULT, mayChange(exchange)))
   })
   const endStreams = (): void => {
+    shared.isClosing = true
     for (const stream of shared.streams) stream.abort()
   }
   return { hono, routes, auth: options.auth, onFault: options.onFault, endStreams }
@@ -162,8 +166,12 @@ function originProblem(exchange: Exchange, route: Route): Problem | null {
 function serveUnknown(gate: Gate, routes: readonly Route[], context: Context<Env>) {
   const exchange = exchangeOf(context, gate.shared)
   const wrong = targetProblem(exchange.target, gate.isOwnHost)
-  const mayChange = exchange.method !== 'GET' && exchange.method !== 'HEAD'
-  return answered(exchange, problemAnswer(wrong ?? noRouteProblem(routes, exchange), mayChange))
+  const found = wrong ?? noRouteProblem(routes, exchange)
+  return answered(exchange, problemAnswer(found, mayChange(exchange)))
+}
+
+function mayChange({ method }: Exchange): boolean {
+  return method !== 'GET' && method !== 'HEAD'
 }
 
 function noRouteProblem(routes: readonly Route[], exchange: Exchange): Problem {

@@ -110,11 +110,8 @@ export function readJson<T extends z.ZodType>(
 ): Promise<z.output<T> | Problem> {
   const refusal = jsonHeadersProblem(exchange)
   if (refusal !== null) return Promise.resolve(refusal)
-  return new Promise(resolve => {
-    exchange.readBody(bytesMax, body => {
-      resolve(Buffer.isBuffer(body) ? decodeJson(body, schema) : body)
-    })
-  })
+  const received = new Promise<Buffer | Problem>(resolve => exchange.readBody(bytesMax, resolve))
+  return received.then(body => (Buffer.isBuffer(body) ? decodeJson(body, schema) : body))
 }
 
 export function decodeJson<T extends z.ZodType>(body: Buffer, schema: T): z.output<T> | Problem {

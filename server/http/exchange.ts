@@ -3,6 +3,7 @@
 // server. Answers are plain values; an answer's body may be a stream of server-sent events.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ANSWER_TIMEOUT_MS } from './bounds.ts'
 import type { Problem } from './problem.ts'
 
 export type Answer = {
@@ -34,8 +35,16 @@ export interface Exchange {
 export type ExchangeShared = {
   /** Event streams under way; aborting them ends them. */
   readonly streams: Set<AbortController>
+  /** No stream may begin any more. */
+  isClosing: boolean
+  /** An answer that the client does not read for so long ends its connection, ms. */
+  readonly answerTimeoutMs: number
   /** Bytes of bodies whose requests are not answered yet. */
   bodyBytes: number
+}
+
+export function newShared(answerTimeoutMs: number = ANSWER_TIMEOUT_MS): ExchangeShared {
+  return { streams: new Set(), isClosing: false, answerTimeoutMs, bodyBytes: 0 }
 }
 
 export type NodeObjects = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse }

@@ -1,7 +1,7 @@
 // The exchange on Node's own request and response: the one that running nodes use.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ANSWER_TIMEOUT_MS, BODIES_BYTES_MAX, DRAIN_BYTES_MAX } from './bounds.ts'
+import { BODIES_BYTES_MAX, DRAIN_BYTES_MAX } from './bounds.ts'
 import type { Answer, EventStream, Exchange, ExchangeShared, NodeObjects } from './exchange.ts'
 import { isEventStream } from './exchange.ts'
 import { type Problem, problem } from './problem.ts'
@@ -89,7 +89,7 @@ export class NodeExchange implements Exchange {
     outgoing.writeHead(status, fields)
     if (body === null || this.method === 'HEAD') outgoing.end()
     else outgoing.end(body)
-    if (outgoing.writableLength > 0) endUnread(outgoing)
+    if (outgoing.writableLength > 0) cutWhenUnread(outgoing, this.shared.answerTimeoutMs)
   }
 
   private stream(answer: Answer, stream: EventStream): void {
@@ -99,8 +99,8 @@ export class NodeExchange implements Exchange {
     outgoing.on('close', () => control.abort())
     outgoing.writeHead(answer.status, answer.headers.slice())
     outgoing.flushHeaders()
-    if (this.method === 'HEAD') control.abort()
-    pump(outgoing, stream.events(control.signal))
+    if (this.method === 'HEAD' || shared.isClosing) control.abort()
+    pump(outgoing, stream.events(control.signal), shared.answerTimeoutMs)
       .catch(error => outgoing.destroy(error))
       .finally(() => {
         shared.streams.delete(control)
@@ -132,12 +132,18 @@ export class NodeExchange implements Exchange {
   }
 }
 
-async function pump(outgoing: ServerResponse, events: AsyncIterable<string>): Promise<void> {
+async function pump(
+  outgoing: ServerResponse,
+  events: AsyncIterable<string>,
+  unreadMs: number,
+): Promise<void> {
   for await (const event of events) {
     if (outgoing.destroyed) return
     if (outgoing.write(event)) continue
     await new Promise<void>(resolve => {
+      const stopTimer = cutWhenUnread(outgoing, unreadMs)
       const end = (): void => {
+        stopTimer()
         outgoing.off('drain', end).off('close', end)
         resolve()
       }
@@ -147,9 +153,14 @@ async function pump(outgoing: ServerResponse, events: AsyncIterable<string>): Pr
 }
 
 /** A client that does not read must not hold a connection and an answer for ever. */
-function endUnread(outgoing: ServerResponse): void {
-  const timer = setTimeout(() => outgoing.destroy(), ANSWER_TIMEOUT_MS)
-  outgoing.on('close', () => clearTimeout(timer))
+function cutWhenUnread(outgoing: ServerResponse, unreadMs: number): () => void {
+  const timer = setTimeout(() => outgoing.destroy(), unreadMs)
+  const stop = (): void => {
+    clearTimeout(timer)
+    outgoing.off('close', stop)
+  }
+  outgoing.on('close', stop)
+  return stop
 }
 
 function hasNoBody(incoming: IncomingMessage): boolean {

@@ -65,7 +65,7 @@ export function servePeerPost(
   }
   exchange.readBody(PEER_BODY_BYTES_MAX, body => {
     if (!Buffer.isBuffer(body)) return refuse(body)
-    door.handlers.onPeerPost(type, incoming.headers, body).then(
+    passOn(door, { type, headers: incoming.headers, body }).then(
       answer => exchange.answer(peerAnswer(answer)),
       error => {
         door.onFault(error)
@@ -73,6 +73,17 @@ export function servePeerPost(
       },
     )
   })
+}
+
+type PeerMessage = {
+  readonly type: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+/** Async, so that whatever the transport throws comes back as a rejection. */
+async function passOn(door: PeerDoor, { type, headers, body }: PeerMessage): Promise<PeerAnswer> {
+  return door.handlers.onPeerPost(type, headers, body)
 }
 
 /** Hands the socket over, or answers on it and closes it. */
@@ -83,8 +94,16 @@ export function servePeerUpgrade(
   head: Buffer,
 ): void {
   const refusal = peerProblem(door.auth, request)
-  if (refusal === null) door.handlers.onUpgrade(request, socket, head)
-  else socket.end(problemBytes(refusal))
+  if (refusal !== null) {
+    socket.end(problemBytes(refusal))
+    return
+  }
+  try {
+    door.handlers.onUpgrade(request, socket, head)
+  } catch (error) {
+    door.onFault(error)
+    socket.destroy()
+  }
 }
 
 function peerAnswer({ status, body }: PeerAnswer) {

@@ -54,8 +54,16 @@ export function matchesPath(template: string, path: string): boolean {
   return isPrefix ? path.startsWith(prefix) : path === prefix
 }
 
+const JSON_HEADERS = [
+  'Content-Type',
+  'application/json',
+  'Cache-Control',
+  'no-store',
+  'X-Content-Type-Options',
+  'nosniff',
+]
+
 /** JSON answer that no cache keeps. */
 export function jsonAnswer(value: unknown, headers: readonly string[] = []): Answer {
-  const fields = ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...headers]
-  return { status: 200, headers: fields, body: JSON.stringify(value) }
+  return { status: 200, headers: [...JSON_HEADERS, ...headers], body: JSON.stringify(value) }
 }

@@ -4,7 +4,7 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, RequestError } from '@hono/node-server'
 import {
   BODY_TIMEOUT_MS,
   CONNECTIONS_CHECK_MS,
@@ -15,6 +15,7 @@ import {
 } from '../limits.ts'
 import type { HttpApp } from './app.ts'
 import { KEEP_ALIVE_MS, PIPELINED_MAX } from './bounds.ts'
+import { newShared } from './exchange.ts'
 import { NodeExchange } from './node-exchange.ts'
 import {
   isChannelRequest,
@@ -54,29 +55,14 @@ export type HttpServer = {
 /** Resolves once it listens; rejects when it cannot (the port is taken). */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { app, host, port } = options
-  const shared = { streams: new Set<AbortController>(), bodyBytes: 0 }
+  const shared = newShared()
   const door: PeerDoor = { handlers: options, auth: app.auth, shared, onFault: app.onFault }
   const server = createServer(nodeOptions(options.bounds ?? {}))
   server.maxConnections = options.bounds?.connectionsMax ?? CONNECTIONS_MAX
   // One more than allowed: Node drops the rest silently, and we refuse what has this many.
   server.maxHeadersCount = HEADERS_MAX + 1
   const connections = new Connections()
-  const serveApp = getRequestListener(app.hono.fetch, {
-    // Its own Response would be sent again after a HEAD that the app has answered already.
-    overrideGlobalObjects: false,
-    autoCleanupIncoming: false,
-    errorHandler: () => refusedByAdapter(),
-  })
-  const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    connections.inTurn(incoming, outgoing, () => serveOne(incoming, outgoing))
-  }
-  const serveOne = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    const refusal = headersProblem(incoming)
-    if (refusal !== null) {
-      new NodeExchange({ incoming, outgoing }, shared).answer(problemAnswer(refusal, true))
-    } else if (incoming.url?.startsWith(PEER_PREFIX)) servePeerPost(door, incoming, outgoing)
-    else serveApp(incoming, outgoing).catch(app.onFault)
-  }
+  const serve = handlerOf(app, door, connections)
   server.on('request', serve)
   // The body is asked for when it is read: after the token and its length were looked at.
   server.on('checkContinue', serve)
@@ -89,14 +75,42 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   })
   const upgraded = new Set<Duplex>()
   server.on('upgrade', (request, socket, head) => {
+    socket.on('error', ignored)
     if (!isChannelRequest(request)) return serveInPlace(request, socket, serve)
     upgraded.add(socket)
     socket.on('close', () => upgraded.delete(socket))
     servePeerUpgrade(door, request, socket, head)
   })
   await listening(server, host, port)
-  const close = (grace: { graceMs: number }) => closed(server, app, upgraded, grace.graceMs)
+  const close = (grace: { graceMs: number }) => {
+    shared.isClosing = true
+    return closed(server, app, upgraded, grace.graceMs)
+  }
   return { port: portOf(server), close }
+}
+
+type Handler = (incoming: IncomingMessage, outgoing: ServerResponse) => void
+
+/** What becomes of a request that Node's parser took. */
+function handlerOf(app: HttpApp, door: PeerDoor, connections: Connections): Handler {
+  const { shared } = door
+  const serveApp = getRequestListener(app.hono.fetch, {
+    // Its own Response would be sent again after a HEAD that the app has answered already.
+    overrideGlobalObjects: false,
+    autoCleanupIncoming: false,
+    errorHandler: error => refusedByAdapter(error, app.onFault),
+  })
+  const serveOne: Handler = (incoming, outgoing) => {
+    if (shared.isClosing) outgoing.shouldKeepAlive = false
+    const refusal = headersProblem(incoming)
+    if (refusal !== null) {
+      new NodeExchange({ incoming, outgoing }, shared).answer(problemAnswer(refusal, true))
+    } else if (incoming.url?.startsWith(PEER_PREFIX)) servePeerPost(door, incoming, outgoing)
+    else serveApp(incoming, outgoing).catch(app.onFault)
+  }
+  return (incoming, outgoing) => {
+    connections.inTurn(incoming, outgoing, () => serveOne(incoming, outgoing))
+  }
 }
 
 function nodeOptions(bounds: Partial<ServerBounds>) {
@@ -124,11 +138,13 @@ function headersProblem(incoming: IncomingMessage): Problem | null {
 }
 
 /** What the adapter between Node and the app refuses: a target or Host that is no URL. */
-function refusedByAdapter(): Response {
-  const { status, headers, body } = problemAnswer(
-    problem('bad-request', 'the request target or the Host header is not valid'),
-    true,
-  )
+function refusedByAdapter(error: unknown, onFault: (error: unknown) => void): Response {
+  const isRefusal = error instanceof RequestError
+  if (!isRefusal) onFault(error)
+  const found = isRefusal
+    ? problem('bad-request', 'the request target or the Host header is not valid')
+    : problem('internal', 'an unexpected error', { outcome: 'unknown' })
+  const { status, headers, body } = problemAnswer(found, true)
   const pairs: [string, string][] = []
   for (let index = 0; index + 1 < headers.length; index += 2) {
     pairs.push([headers[index] ?? '', headers[index + 1] ?? ''])
@@ -137,11 +153,7 @@ function refusedByAdapter(): Response {
 }
 
 /** Upgrades to anything but our channel are ignored: the request is answered as it stands. */
-function serveInPlace(
-  request: IncomingMessage,
-  socket: Duplex,
-  serve: (incoming: IncomingMessage, outgoing: ServerResponse) => void,
-): void {
+function serveInPlace(request: IncomingMessage, socket: Duplex, serve: Handler): void {
   const { headers } = request
   const length = headers['content-length']
   const hasBody = headers['transfer-encoding'] !== undefined || Number(length ?? 0) > 0
@@ -225,6 +237,9 @@ function portOf(server: Server): number {
   const address: AddressInfo | string | null = server.address()
   return address === null || typeof address === 'string' ? 0 : address.port
 }
+
+/** Node watches a socket's errors no more once it is upgraded; `close` follows them. */
+function ignored(): void {}
 
 const IDLE_CHECK_MS = 25
 

@@ -61,6 +61,7 @@ export class WebExchange implements Exchange {
 
   private streamed(stream: EventStream): ReadableStream<Uint8Array> {
     const control = new AbortController()
+    if (this.shared.isClosing) control.abort()
     this.shared.streams.add(control)
     const events = stream.events(control.signal)[Symbol.asyncIterator]()
     const end = (): void => {

@@ -12,6 +12,7 @@ import {
   sessionOf,
   traceParentOf,
 } from '../../server/http/decode.ts'
+import { newShared } from '../../server/http/exchange.ts'
 import { WebExchange } from '../../server/http/web-exchange.ts'
 
 const test = suite('decode')
@@ -19,7 +20,7 @@ const test = suite('decode')
 function exchange(headers: Record<string, string>, body?: string | Uint8Array) {
   const more = body === undefined ? {} : { body }
   const request = new Request('http://localhost/', { method: 'POST', headers, ...more })
-  return new WebExchange(request, { streams: new Set(), bodyBytes: 0 })
+  return new WebExchange(request, newShared())
 }
 
 const codeOf = (found: unknown) => (found as { code?: string } | null)?.code ?? null
@@ -116,9 +117,9 @@ test('JSON of another shape is refused, and no value of it is repeated', () => {
 
 test('a megabyte of tiny members is refused before it is parsed', () => {
   const members = Array.from({ length: 100_000 }, (_, index) => `"k${index}":1`).join(',')
-  const startedAt = performance.now()
-  assert.is(codeOf(decodeJson(Buffer.from(`{${members}}`), SCHEMA)), 'bad-request')
-  assert.ok(performance.now() - startedAt < 50)
+  const found = decodeJson(Buffer.from(`{${members}}`), SCHEMA)
+  assert.ok('code' in found && found.code === 'bad-request')
+  assert.match(found.detail, 'too many members', 'the scan refused it, not the schema')
 })
 
 test('a JSON body needs its content type, no encoding and a length within bounds', async () => {

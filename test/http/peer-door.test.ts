@@ -70,19 +70,31 @@ test('nobody but a peer gets in, and a peer gets in nowhere else', async () => {
 
 test('odd types and methods are refused, a failing transport is a 500', async () => {
   const node = new KvNode()
-  const onPeerPost = () => Promise.reject(new Error('SECRET'))
+  let throws = false
+  const onPeerPost = () => {
+    if (throws) throw new Error('SECRET')
+    return Promise.reject(new Error('SECRET'))
+  }
+  const onUpgrade = () => {
+    throw new Error('SECRET')
+  }
   const work = async ({ port }: { port: number }) => {
     for (const type of ['', 'a/b', '%61', 'a?b', 'x'.repeat(50)]) {
       const received = await rawExchange(port, post(type, TOKENS.peer, '{}'))
       assert.is(statusOf(received), 404, type)
     }
     assert.is(statusOf(await rawExchange(port, post('hello', TOKENS.peer, '', 'GET'))), 405)
+    throws = true
+    assert.is(statusOf(await rawExchange(port, post('hello', TOKENS.peer, '{}'))), 500)
+    throws = false
     const failed = await rawExchange(port, post('hello', TOKENS.peer, '{}'))
     assert.is(statusOf(failed), 500)
     assert.not.match(failed, 'SECRET')
-    assert.is(node.faults.length, 1)
+    assert.is(node.faults.length, 2)
+    assert.is(await rawExchange(port, upgrade(TOKENS.peer)), '')
+    assert.is(node.faults.length, 3)
   }
-  await withServer(node.app, work, { onPeerPost })
+  await withServer(node.app, work, { onPeerPost, onUpgrade })
 })
 
 test('the channel gets the socket and what came early; closing the server ends it', async () => {

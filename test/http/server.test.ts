@@ -297,6 +297,55 @@ test('closing ends event streams, waits for requests under way, then cuts', asyn
   })
 })
 
+test('an answer that is not read ends its connection', async () => {
+  const large = { ...LARGE, handle: () => ({ status: 200, headers: [], body: 'x'.repeat(SIZE) }) }
+  const node = new KvNode({ answerTimeoutMs: 100, moreRoutes: [large] })
+  await withServer(node.app, async ({ port }) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(`GET /large ${HEAD}\r\n`))
+    socket.pause()
+    await new Promise(resolve => setTimeout(resolve, 400))
+    let received = 0
+    socket.on('data', chunk => {
+      received += chunk.length
+    })
+    socket.on('error', () => {}) // reset, as it should be
+    const closed = new Promise(resolve => socket.on('close', resolve))
+    socket.resume()
+    await closed
+    assert.ok(received < SIZE, `${received} bytes came`)
+    await isAlive(node, port)
+  })
+})
+
+const SIZE = 64 * 1024 * 1024
+const LARGE = {
+  method: 'GET',
+  path: '/large',
+  role: 'reader',
+  scope: 'node',
+  mayChange: false,
+  query: [],
+  doc: { summary: 'a large answer' },
+} as const
+
+test('an upgrade whose client resets the connection does no harm', async () => {
+  const node = new KvNode()
+  await withServer(node.app, async ({ port }) => {
+    for (const credential of [TOKENS.admin, TOKENS.peer]) {
+      await new Promise<void>(resolve => {
+        const socket = connect(port, '127.0.0.1', () => {
+          const head = `GET /peer/channel HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${credential}\r\n`
+          const bytes = `${head}Connection: Upgrade\r\nUpgrade: shardglass-peer\r\n\r\n`
+          socket.write(bytes, () => socket.resetAndDestroy())
+        })
+        socket.on('error', () => {}) // its own reset
+        socket.on('close', () => resolve())
+      })
+    }
+    await isAlive(node, port)
+  })
+})
+
 test('a port that is taken is an error', async () => {
   const node = new KvNode()
   await withServer(node.app, async ({ port }) => {
