@@ -263,9 +263,9 @@ test('a log that grows fast makes the store be flushed sooner, one flush at a ti
     await turns()
   }
   assert.is(rig.effects.filter(effect => effect === 'flush store').length, 1)
+  rig.flushStore = async () => {}
   finish()
   await turns()
-  rig.flushStore = async () => {}
   await rig.host.stop({ graceMs: 0 })
 })
 
