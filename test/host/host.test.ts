@@ -242,15 +242,15 @@ test('the store is flushed a second after the first change, with the slot read b
 })
 
 test('a log that grows fast makes the store be flushed sooner, one flush at a time', async () => {
-  const rig = createRig()
+  const rig = createRig({ recordBytes: STORE_FLUSH_LOG_BYTES / 2 + 1 })
   let finish = () => {}
   rig.flushStore = () =>
     new Promise(resolve => {
       finish = resolve
     })
   rig.appliedSlot = 4
-  const half = Array.from({ length: STORE_FLUSH_LOG_BYTES / 6 / 2 + 1 }, () => RECORD)
-  rig.answer = inputs => (inputs.some(input => input.type === 'message') ? { records: half } : {})
+  rig.answer = inputs =>
+    inputs.some(input => input.type === 'message') ? { records: [RECORD] } : {}
   rig.host.deliver(PEER, BEAT)
   await turns()
   rig.effects.length = 0

@@ -35,9 +35,14 @@ export type Rig = {
   log: HostLog | null
 }
 
-type RigOptions = { readonly isMemory?: boolean; readonly flushLog?: (rig: Rig) => void }
+type RigOptions = {
+  readonly isMemory?: boolean
+  readonly recordBytes?: number
+  readonly flushLog?: (rig: Rig) => void
+}
 
 export function createRig(options: RigOptions = {}): Rig {
+  const record = Buffer.alloc(options.recordBytes ?? 6)
   const steps: Step[] = []
   const effects: string[] = []
   const fatal: unknown[] = []
@@ -69,7 +74,7 @@ export function createRig(options: RigOptions = {}): Rig {
     overloaded: OVERLOADED,
     node: { kind: 'shardkv', cluster: 'c', version: '1' },
     appliedSlot: () => rig.appliedSlot,
-    encodeRecord: () => Buffer.from('record'),
+    encodeRecord: () => record,
     slotOf: () => 7,
     onEvents: events => void effects.push(`events ${events.map(event => event.type)}`),
     onFatal: error => void fatal.push(error),
