@@ -3,7 +3,12 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Input } from '../../server/contract.ts'
 import { systemClock } from '../../server/host/clock.ts'
-import { STOP_FINISH_MS, STORE_FLUSH_LOG_BYTES, STORE_FLUSH_MS } from '../../server/limits.ts'
+import {
+  STOP_FINISH_MS,
+  STORE_FLUSH_LOG_BYTES,
+  STORE_FLUSH_MS,
+  WAITERS_MAX,
+} from '../../server/limits.ts'
 import {
   BEAT,
   createRig,
@@ -95,6 +100,14 @@ test('a reply that submits again is served by the next step', async () => {
   await turns()
   assert.equal(order, ['a', 'b'])
   assert.equal(typesOf(rig.steps), ['request tick', 'request'])
+})
+
+test('more waiters than can be held are told so, and the core is not', async () => {
+  const rig = createRig()
+  for (let count = 0; count < WAITERS_MAX; count++) rig.host.submit('a', () => {})
+  assert.equal(await new Promise(resolve => rig.host.submit('b', resolve)), OVERLOADED)
+  await turns()
+  assert.is(rig.steps[0]?.inputs.length, WAITERS_MAX + 1, 'and a tick')
 })
 
 test('in memory, records are durable in the next turn, and counted from 1', async () => {
