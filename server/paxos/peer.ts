@@ -188,6 +188,13 @@ function onHandOver(state: PeerState, from: Sender, ballot: Ballot): void {
 /** Records up to `upTo` are durable: what was claimed on them may be said. */
 export function onDurable(state: PeerState, upTo: number): void {
   state.durable = Math.max(state.durable, upTo)
+  tellDurable(state)
+  onPromiseDurable(state)
+  onOwnRecordsDurable(state)
+}
+
+/** Says what was held back for a record that is durable by now. */
+function tellDurable(state: PeerState): void {
   let done = 0
   for (const { after, to, build } of state.claims) {
     if (after > state.durable) break
@@ -209,13 +216,13 @@ export function onDurable(state: PeerState, upTo: number): void {
       durableMicros,
     })
   }
-  state.claims.splice(0, done)
-  onPromiseDurable(state)
-  onOwnRecordsDurable(state)
+  if (done > 0) state.claims.splice(0, done)
 }
 
 /** All that is due by now. */
 export function peerOn(state: PeerState): void {
+  // A repeated accept or prepare writes nothing new: no write would ever end to let its answer go.
+  tellDurable(state)
   if (state.role === 'forming') return formOn(state)
   if (state.leadership !== null) leadOn(state, state.leadership)
   else if (state.role !== 'stranger' && state.now >= state.electionAt) startPreVote(state)
