@@ -11,6 +11,7 @@ import {
 } from '../../server/limits.ts'
 import {
   BEAT,
+  countTimers,
   createRig,
   OVERLOADED,
   PEER,
@@ -381,23 +382,6 @@ function repliesTo(inputs: readonly Input<string>[]): { id: number; reply: Reply
     if (input.type === 'request') replies.push({ id: input.id, reply: { type: 'ok' } })
   }
   return replies
-}
-
-/** How many timers were armed meanwhile. */
-async function countTimers(work: () => Promise<void>): Promise<number> {
-  const { setTimeout: real } = globalThis
-  let count = 0
-  const counting = (run: () => void, ms?: number) => {
-    count += 1
-    return real(run, ms)
-  }
-  globalThis.setTimeout = Object.assign(counting, real)
-  try {
-    await work()
-  } finally {
-    globalThis.setTimeout = real
-  }
-  return count
 }
 
 test.run()

@@ -132,3 +132,20 @@ const STATUS = {
   log: { entries: 0, bytes: 0, inFlight: 0 },
   machine: {},
 }
+
+/** How many timers were armed meanwhile. */
+export async function countTimers(work: () => Promise<void>): Promise<number> {
+  const { setTimeout: real } = globalThis
+  let count = 0
+  const counting = (run: () => void, ms?: number) => {
+    count += 1
+    return real(run, ms)
+  }
+  globalThis.setTimeout = Object.assign(counting, real)
+  try {
+    await work()
+  } finally {
+    globalThis.setTimeout = real
+  }
+  return count
+}
