@@ -79,26 +79,26 @@ export function columns(rows: readonly (readonly string[])[]): string {
 /** Of the leaders of the groups concerned: the lowest configuration adopted, and shards on the way. */
 export type Progress = { readonly config: number; readonly moving: number }
 
-/**
- * How far the handoffs are. Null while not every group of `gids` has a leader that says so. A
- * group that still holds shards to give away counts them until the receiver has them.
- */
+/** How far the handoffs are. Null while not every group of `gids` has a leader that says so. */
 export function progressOf(views: readonly NodeView[], gids: readonly number[]): Progress | null {
   let config = Number.POSITIVE_INFINITY
-  let moving = 0
+  const moving = new Set<unknown>() // a shard on its way is known to its giver and to its receiver
   for (const gid of gids) {
     const leader = views.find(({ status }) => status?.gid === gid && status.role === 'leader')
     const machine = leader?.status?.machine
     if (!isRecord(machine) || typeof machine.config !== 'number') return null
     config = Math.min(config, machine.config)
-    moving += movingShards(machine)
+    for (const shard of movingShards(machine.shards)) moving.add(shard)
   }
-  return { config, moving }
+  return { config, moving: moving.size }
 }
 
-function movingShards(machine: Readonly<Record<string, unknown>>): number {
-  const { handoffs } = machine
-  return Array.isArray(handoffs) ? handoffs.length : 0
+/** What is frozen for a group that does not exist waits for the next one to join: not on its way. */
+function movingShards(shards: unknown): readonly unknown[] {
+  const states = Array.isArray(shards) ? shards.filter(isRecord) : []
+  return states
+    .filter(({ phase, peer }) => phase === 'awaited' || (phase === 'leaving' && peer !== 0))
+    .map(({ shard }) => shard)
 }
 
 function shardCount(shards: unknown): unknown {

@@ -13,6 +13,7 @@ import {
   type Session,
   wholeNumber,
 } from './shardctl-session.ts'
+import { version } from './version.ts'
 
 const HELP = `
 Without flags it speaks to the local cluster of the current folder (data/admin.token).
@@ -39,6 +40,7 @@ let exitCode: number = CODE.ok
 
 const program = new Command('shardctl')
   .description('reads and changes a Shardglass cluster')
+  .version(version)
   .addOption(flag('--shardmasters <urls>', 'base URLs of the shardmasters, with commas between'))
   .addOption(flag('--endpoints <urls>', 'base URLs of any nodes, for commands on keys'))
   .addOption(flag('--token <token>', 'bearer token'))
@@ -116,6 +118,8 @@ program
   .description('all nodes: role, leader, slots, configuration, shards')
   .action(run(session => configs.status(session)))
 
+// `shardctl history | head`: who reads no more wants no more.
+process.stdout.on('error', () => process.exit(exitCode))
 await main()
 
 async function main(): Promise<void> {

@@ -3,7 +3,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -88,6 +88,11 @@ export class TestCluster {
   /** Starts a node that has ended, and does not wait until it is ready. */
   restart(name: string): void {
     this.member(name).start()
+  }
+
+  /** Starts a node that has ended with further flags, and waits until it ends again. */
+  startWith(name: string, flags: readonly string[]): Promise<{ code: number; output: string }> {
+    return this.member(name).runToEnd(flags)
   }
 
   /** Waits until all running nodes, or those named, are ready. */
@@ -240,13 +245,7 @@ class Member implements ClusterNode {
 
   start(): void {
     if (this.child !== null) throw new Error(`${this.name} runs already`)
-    mkdirSync(this.folder, { recursive: true, mode: 0o700 })
-    const script = this.gid === 0 ? 'start-shardmaster.js' : 'start-shardkv.js'
-    const child = spawn(process.execPath, [join(ROOT, 'dist/ops', script), ...this.args], {
-      // Ends by itself when this process is gone, however that happened.
-      env: { ...process.env, SHARDGLASS_SUPERVISOR: String(process.pid) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = this.spawn([])
     this.child = child
     this.ended = null
     for (const stream of [child.stdout, child.stderr]) {
@@ -254,9 +253,31 @@ class Member implements ClusterNode {
         this.output += chunk.toString()
       })
     }
-    child.on('exit', (code, signal) => {
+    child.on('close', (code, signal) => {
       this.child = null
       this.ended = signal ?? `code ${code}`
+    })
+  }
+
+  /** In the place of the node's own life; later flags win. */
+  runToEnd(flags: readonly string[]): Promise<{ code: number; output: string }> {
+    const child = this.spawn(flags)
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk: Buffer) => {
+        output += chunk.toString()
+      })
+    }
+    return new Promise(done => child.on('close', code => done({ code: code ?? -1, output })))
+  }
+
+  private spawn(flags: readonly string[]): ChildProcess {
+    const script = this.gid === 0 ? 'start-shardmaster.js' : 'start-shardkv.js'
+    const args = [join(ROOT, 'dist/ops', script), ...this.args, ...flags]
+    return spawn(process.execPath, args, {
+      // Ends by itself when this process is gone, however that happened.
+      env: { ...process.env, SHARDGLASS_SUPERVISOR: String(process.pid) },
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
   }
 
@@ -264,7 +285,7 @@ class Member implements ClusterNode {
     const { child } = this
     if (child === null) return Promise.resolve()
     return new Promise(done => {
-      child.once('exit', () => done())
+      child.once('close', () => done())
       child.kill(signal)
     })
   }

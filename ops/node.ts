@@ -1,0 +1,213 @@
+// Puts one node together: storage, the replica's core, transport, host, gateway and HTTP server, and
+// takes it apart again in the right order. What differs between the kinds of node is passed in.
+
+import { InvariantError } from '../server/assert.ts'
+import type { Backend, PeerCaller } from '../server/backend.ts'
+import type { Address, Event, Now, Replica } from '../server/contract.ts'
+import type { CallSchema } from '../server/host/call-schema.ts'
+import { systemClock } from '../server/host/clock.ts'
+import { createHost, type Host } from '../server/host/host.ts'
+import { createTransport, type Transport } from '../server/host/transport.ts'
+import type { AppOptions, HttpApp } from '../server/http/app.ts'
+import { createAuth, decodeTokens, hashToken } from '../server/http/auth.ts'
+import { Deadlines } from '../server/http/deadlines.ts'
+import type { GatewayOptions } from '../server/http/gateway.ts'
+import { Lanes } from '../server/http/lanes.ts'
+import { type HttpServer, startHttpServer } from '../server/http/server.ts'
+import type { StatusRoutesOptions } from '../server/http/status-routes.ts'
+import type { GroupReply, Machine } from '../server/machine.ts'
+import { encodeRecord, slotOf } from '../server/paxos/record.ts'
+import { DEFAULT_SETTINGS } from '../server/paxos/settings.ts'
+import { createReplica } from '../server/replica.ts'
+import { readApplied } from '../server/store-meta.ts'
+import { describe, type Life, Refusal, type Running } from './life.ts'
+import type { ShardkvOptions, ShardmasterOptions } from './options.ts'
+import { readSecret } from './secrets.ts'
+import { openStorage, type Storage } from './storage.ts'
+import { version } from './version.ts'
+
+/** What the routes of a node stand on. */
+export type AppParts<Request, Reply> = AppOptions &
+  StatusRoutesOptions & {
+    readonly gatewayOptions: GatewayOptions<Request, Reply>
+    readonly backend: Backend<Request, Reply>
+    readonly lanes: Lanes
+  }
+
+export type NodeParts<Request, Reply> = {
+  readonly kind: 'shardmaster' | 'shardkv'
+  readonly gid: number
+  readonly options: ShardmasterOptions | ShardkvOptions
+  readonly machine: Machine<Request, Reply>
+  readonly calls: CallSchema<Request, Reply | GroupReply>
+  readonly overloaded: Reply
+  /** URL of a replica of another group, where the machine does not know it. */
+  readonly urlOf: (address: Address) => string | null
+  readonly createApp: (parts: AppParts<Request, Reply | GroupReply>) => HttpApp
+  readonly onEvents?: (events: readonly Event[], now: Now) => void
+}
+
+export type StartedNode<Request, Reply> = Running & {
+  readonly host: Host<Request, Reply>
+  readonly peers: PeerCaller<Request, Reply>
+  readonly incarnation: string
+  readonly peerToken: string
+  readonly port: number
+}
+
+/** Time for handing the leadership over, and then for requests under way, in ms. */
+const HAND_OVER_MS = 1_500
+const REQUESTS_MS = 500
+
+export async function startNode<Request, Reply>(
+  parts: NodeParts<Request, Reply>,
+  life: Life,
+): Promise<StartedNode<Request, Reply | GroupReply>> {
+  const { kind, gid, options } = parts
+  const tokens = decodeTokens(readSecret(options.tokensFile))
+  const peerToken = readSecret(options.peerTokenFile)
+  const node = new Assembly(parts, life)
+  const storage = await openStorage({
+    node: options,
+    kind,
+    gid,
+    header: () => node.header(),
+    onDurable: upTo => node.host?.onDurable(upTo),
+    onFailure: error => node.fail(error),
+  })
+  node.assemble(storage, peerToken)
+  const auth = createAuth({ tokens, peerHash: hashToken(peerToken) })
+  const server = await node.serve(auth)
+  return node.started(storage, server, peerToken)
+}
+
+/** The parts know each other through it while they are made. */
+class Assembly<Request, Reply> {
+  host: Host<Request, Reply | GroupReply> | null = null
+  private replica: Replica<Request, Reply | GroupReply> | null = null
+  private transport: Transport<Request, Reply | GroupReply> | null = null
+  private readonly parts: NodeParts<Request, Reply>
+  private readonly life: Life
+  private readonly deadlines = new Deadlines()
+
+  constructor(parts: NodeParts<Request, Reply>, life: Life) {
+    this.parts = parts
+    this.life = life
+  }
+
+  header(): readonly Uint8Array[] {
+    return this.replica?.durableState().map(encodeRecord) ?? []
+  }
+
+  fail(error: unknown): void {
+    if (this.host === null) this.life.onFatal(error)
+    else this.host.fail(error)
+  }
+
+  assemble(storage: Storage, peerToken: string): void {
+    const { kind, gid, options, machine, calls, overloaded, onEvents } = this.parts
+    const { store, wal, records, incarnation } = storage
+    const { replica, cluster } = options
+    const core = createReplica<Request, Reply>({
+      gid,
+      self: { replica, incarnation },
+      peers: options.peers.map((_, id) => id),
+      settings: { ...DEFAULT_SETTINGS, readPath: options.reads },
+      random: Math.random,
+      store,
+      records,
+      nowMicros: systemClock.now().micros,
+      machine,
+    })
+    this.replica = core
+    const transport = createTransport<Request, Reply | GroupReply>({
+      self: { gid, replica, incarnation },
+      cluster,
+      peerToken,
+      mode: options.peerTransport,
+      calls,
+      resolve: address => this.resolve(address),
+      onMessage: (from, message) => this.host?.deliver(from, message),
+      onCall: (request, done) => this.host?.submit(request, done),
+    })
+    this.transport = transport
+    this.host = createHost<Request, Reply | GroupReply>({
+      replica: core,
+      log: wal,
+      store,
+      transport,
+      clock: systemClock,
+      overloaded,
+      node: { kind, cluster, version },
+      appliedSlot: () => readApplied(store),
+      encodeRecord,
+      slotOf,
+      onEvents: onEvents ?? (() => undefined),
+      onFatal: this.life.onFatal,
+    })
+  }
+
+  async serve(auth: AppOptions['auth']): Promise<HttpServer> {
+    const { host, transport } = this
+    if (host === null || transport === null) throw new Error('the node is not assembled')
+    const { gid, options } = this.parts
+    const onFault = (error: unknown): void => this.onFault(error)
+    const app = this.parts.createApp({
+      auth,
+      onFault,
+      ownHosts: [new URL(options.advertise).host],
+      status: () => host.status(),
+      version,
+      backend: host,
+      lanes: new Lanes(),
+      gatewayOptions: {
+        backend: host,
+        peers: transport,
+        self: { gid, replica: options.replica },
+        deadlines: this.deadlines,
+        onFault,
+      },
+    })
+    try {
+      return await startHttpServer({
+        app,
+        ...options.listen,
+        onPeerPost: (type, headers, body) => transport.handlePost(type, headers, body),
+        onUpgrade: (request, socket, head) => transport.handleUpgrade(request, socket, head),
+      })
+    } catch (cause) {
+      const { host: name, port } = options.listen
+      throw new Refusal(`cannot listen on ${name}:${port}`, { cause })
+    }
+  }
+
+  started(
+    storage: Storage,
+    server: HttpServer,
+    peerToken: string,
+  ): StartedNode<Request, Reply | GroupReply> {
+    const { host, transport } = this
+    if (host === null || transport === null) throw new Error('the node is not assembled')
+    const stop = async (): Promise<void> => {
+      await host.stop({ graceMs: HAND_OVER_MS })
+      await server.close({ graceMs: REQUESTS_MS })
+      transport.close()
+      this.deadlines.close()
+      await storage.release()
+    }
+    const { incarnation } = storage
+    return { host, peers: transport, incarnation, peerToken, port: server.port, stop }
+  }
+
+  private resolve(address: Address): string | null {
+    const { gid, options, urlOf } = this.parts
+    if (address.gid === gid) return options.peers[address.replica] ?? null
+    return urlOf(address) ?? this.replica?.urlOf(address) ?? null
+  }
+
+  /** A handler failed: a broken invariant ends the process, anything else concerns one request. */
+  private onFault(error: unknown): void {
+    if (error instanceof InvariantError) this.fail(error)
+    else this.life.log('error', 'a request failed unexpectedly', { error: describe(error) })
+  }
+}
