@@ -211,6 +211,7 @@ class RoundedStore implements LmdbStore {
     try {
       if (!this.writer.isFull && this.failure === null) await this.flush()
     } finally {
+      this.rejectAll(new Error('the store was closed while the disk was full'))
       await this.writer.close()
       await this.file.root.close()
     }
@@ -250,7 +251,8 @@ class RoundedStore implements LmdbStore {
   }
 
   onFull(): void {
-    if (this.isClosing) this.rejectAll(new Error('the disk is full'))
+    // Who closes the store does not wait for room.
+    if (this.isClosing) this.rejectAll(new Error('the store was closed while the disk was full'))
   }
 
   onFailure(error: Error): void {

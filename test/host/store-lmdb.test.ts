@@ -1,5 +1,7 @@
 // The store on disk: the contract, and what is its own.
 
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -10,6 +12,7 @@ import {
   type LmdbStoreOptions,
   openLmdbStore,
 } from '../../server/host/store-lmdb.ts'
+import { openLmdbFile } from '../../server/host/store-lmdb-file.ts'
 import { storeContract } from '../support/store-contract.ts'
 import { until } from '../support/wal-run.ts'
 
@@ -85,5 +88,127 @@ on(
     }
   },
 )
+
+const small = makeFolder()
+const isMounted =
+  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', small], { stdio: 'ignore' })
+    .status === 0
+const whereMounted = isMounted ? test : test.skip
+test.after(() => {
+  if (isMounted) spawnSync('umount', [small])
+  fs.rmSync(small, { recursive: true })
+})
+
+whereMounted('a full disk keeps the changes in memory until there is room', async () => {
+  const dir = path.join(small, 'store')
+  const store = await open(dir, { retryMs: 5 })
+  store.transact(each => each.put('early', Buffer.from('x')))
+  await store.flush()
+  fs.writeFileSync(path.join(small, 'filler'), Buffer.alloc(1_800_000))
+  store.transact(each => {
+    for (let index = 0; index < 100; index++) each.put(`key ${index}`, Buffer.alloc(20_000, index))
+  })
+  let isFlushed = false
+  const flushed = store.flush().then(() => {
+    isFlushed = true
+  })
+  await until(() => store.isFull)
+  await new Promise(resolve => setTimeout(resolve, 50))
+  assert.is(isFlushed, false)
+  assert.is(store.get('key 99')?.length, 20_000)
+  fs.rmSync(path.join(small, 'filler'))
+  await flushed
+  assert.is(store.isFull, false)
+  assert.is(store.layerBytes, 0)
+
+  fs.writeFileSync(path.join(small, 'filler'), Buffer.alloc(200_000))
+  store.transact(each => {
+    for (let index = 0; index < 100; index++) each.put(`more ${index}`, Buffer.alloc(20_000, index))
+  })
+  const late = store.flush().then(
+    () => '',
+    error => String(error),
+  )
+  await until(() => store.isFull)
+  await store.close()
+  assert.match(await late, /full/)
+  const again = await open(dir)
+  assert.is(again.get('key 99')?.length, 20_000)
+  assert.is(again.get('more 0'), undefined, 'a round is there as a whole or not at all')
+  await again.close()
+})
+
+on('a state that is not used any more is cleared in the background', {}, async (store, dir) => {
+  const fill = () =>
+    Array.from({ length: 9000 }, (_, index) => [`key ${index}`, Buffer.alloc(400)] as const)
+  const file = path.join(dir, 'data.mdb')
+  store.transact(each => {
+    for (const [key, value] of fill()) each.put(key, value)
+  })
+  await store.flush()
+  const sizes: number[] = []
+  for (let round = 0; round < 6; round++) {
+    const replacement = store.beginReplacement()
+    replacement.put(fill())
+    replacement.commit()
+    await store.flush()
+    await new Promise(resolve => setTimeout(resolve, 150))
+    sizes.push(fs.statSync(file).size)
+  }
+  const [first = 0, last = 0] = [sizes[1], sizes.at(-1)]
+  assert.ok(last < first * 1.5, sizes.join())
+})
+
+test('a file of another format is refused, and left alone', async () => {
+  const dir = makeFolder()
+  await (await open(dir)).close()
+  const file = openLmdbFile({ dir, mapBytes: 2 ** 30 })
+  await file.meta.put('format', Buffer.from('2'))
+  await file.root.close()
+  const message = await open(dir).then(
+    () => 'it was opened',
+    error => String(error),
+  )
+  assert.match(message, /format 2, this program knows 1: written by a newer version/)
+  fs.rmSync(dir, { recursive: true })
+})
+
+test('kill -9 at any moment leaves one whole transaction, not older than the last flush', async () => {
+  const dir = makeFolder()
+  for (let kill = 0; kill < 4; kill++) {
+    const flushed = await writeUntilKilled(dir, 5 + kill * 7)
+    const store = await open(dir)
+    const values = Array.from(store.range({ from: 'key', to: 'l' }), ([, value]) => String(value))
+    assert.is(values.length, 100)
+    assert.ok(
+      values.every(value => value === values[0]),
+      'all of one round',
+    )
+    assert.ok(
+      Number.parseInt(values[0] ?? '', 10) >= flushed,
+      `${values[0]?.slice(0, 9)} ${flushed}`,
+    )
+    await store.close()
+  }
+  fs.rmSync(dir, { recursive: true })
+})
+
+/** Kills the writer some time after it said `lines` lines; returns the last number it said. */
+async function writeUntilKilled(dir: string, lines: number): Promise<number> {
+  const file = new URL('../support/store-writer.ts', import.meta.url).pathname
+  const args = ['--import', import.meta.resolve('tsx'), file, dir]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  let said: readonly string[] = []
+  let text = ''
+  child.stdout.on('data', data => {
+    text += data
+    said = text.split('\n').slice(0, -1)
+  })
+  const exited = once(child, 'exit')
+  await until(() => said.length >= lines, 20_000)
+  child.kill('SIGKILL')
+  await exited
+  return Number(said.at(-1))
+}
 
 test.run()
