@@ -15,8 +15,6 @@ export class NodeExchange implements Exchange {
   private readonly outgoing: ServerResponse
   private readonly shared: ExchangeShared
   private heldBytes = 0
-  /** The client was told to send the body that it holds back (`Expect: 100-continue`). */
-  private isContinued = false
 
   constructor(objects: NodeObjects, shared: ExchangeShared) {
     this.incoming = objects.incoming
@@ -45,10 +43,8 @@ export class NodeExchange implements Exchange {
     const declared = Number(incoming.headers['content-length'] ?? 0)
     if (declared > bytesMax) return this.refuse(bytesMax, done)
     if (this.shared.bodyBytes + declared > BODIES_BYTES_MAX) return this.refuse(null, done)
-    if (incoming.headers.expect !== undefined) {
-      this.isContinued = true
-      this.outgoing.writeContinue()
-    }
+    // Where this is not said, Node closes the connection after the answer, as it must.
+    if (incoming.headers.expect !== undefined) this.outgoing.writeContinue()
     const chunks: Buffer[] = []
     let length = 0
     const onData = (chunk: Buffer): void => {
@@ -75,10 +71,6 @@ export class NodeExchange implements Exchange {
     this.release()
     if (outgoing.destroyed || outgoing.headersSent) return
     const { status, headers, body } = answer
-    // Whether the client still sends the body that it announced cannot be known: no more requests.
-    if (!this.isContinued && this.incoming.headers.expect !== undefined) {
-      outgoing.shouldKeepAlive = false
-    }
     if (isEventStream(body)) {
       this.stream(answer, body)
       return
@@ -87,8 +79,8 @@ export class NodeExchange implements Exchange {
     if (body !== null) fields.push('Content-Length', String(byteLength(body)))
     else if (status !== 204 && status !== 304) fields.push('Content-Length', '0')
     outgoing.writeHead(status, fields)
-    if (body === null || this.method === 'HEAD') outgoing.end()
-    else outgoing.end(body)
+    if (body === null) outgoing.end()
+    else outgoing.end(body) // Node leaves it out for HEAD
     if (outgoing.writableLength > 0) cutWhenUnread(outgoing, this.shared.answerTimeoutMs)
   }
 

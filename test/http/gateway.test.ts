@@ -215,7 +215,9 @@ test('what comes after the deadline is ignored', async () => {
     late.push(done)
   }
   const outcome = await fixture.execute(PUT, 30)
-  late[0]!({ type: 'ok', version: 1, value: Buffer.alloc(0), slot: 1 })
+  late[0]!(OVERLOADED)
+  await new Promise(resolve => setTimeout(resolve, 60))
+  assert.is(late.length, 1, 'it is not tried again')
   assert.equal(outcome, { reply: null, isDefinite: false })
 })
 

@@ -210,6 +210,10 @@ test('a thousand operations of a node without a number of the client all run', a
   const found = await results(node, ops)
   assert.ok(found.every(result => result.outcome === 'applied'))
   assert.is(node.backend.data.size, 1000)
+  await results(node, [{ op: 'put', key: 'last', value: '' }])
+  const last = node.backend.seen.at(-1)
+  const { number, acked } = last?.type === 'write' ? last.session : { number: 0, acked: -1 }
+  assert.is(acked, number - 1, 'the thousand numbers are given back')
 })
 
 test.run()

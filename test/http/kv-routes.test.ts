@@ -101,8 +101,15 @@ test('writes without a number get distinct ones of the node', async () => {
   for (let count = 0; count < 3; count++) {
     assert.is((await node.request('PUT', '/v1/kv/a', { body: 'v' })).status, 204)
   }
-  const numbers = node.backend.seen.map(seen => seen.type === 'write' && seen.session.number)
-  assert.equal(numbers, [1, 2, 3])
+  const ids = node.backend.seen.flatMap(seen => (seen.type === 'write' ? [seen.session] : []))
+  assert.equal(
+    ids.map(({ number, acked }) => [number, acked]),
+    [
+      [1, 0],
+      [2, 1],
+      [3, 2],
+    ],
+  )
   assert.is(node.backend.runs, 3)
 })
 

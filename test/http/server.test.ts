@@ -249,6 +249,9 @@ test('a client that goes away in the middle of a body leaves nothing behind', as
 
 test('HEAD is GET without the body, on a connection that goes on', async () => {
   const node = new KvNode()
+  const { error } = console
+  const printed: unknown[] = []
+  console.error = (...values: unknown[]) => printed.push(values)
   await withServer(node.app, async ({ port }) => {
     await rawExchange(port, `PUT /v1/kv/a ${HEAD}Content-Length: 5\r\n${END}value`)
     const both = `HEAD /v1/kv/a ${HEAD}\r\nGET /v1/kv/a ${HEAD}${END}`
@@ -258,6 +261,8 @@ test('HEAD is GET without the body, on a connection that goes on', async () => {
     assert.ok(head.endsWith('\r\n\r\n'))
     assert.ok(get.endsWith('\r\n\r\nvalue'))
   })
+  console.error = error
+  assert.equal(printed, [], 'the adapter did not try to answer once more')
 })
 
 test('closing ends event streams, waits for requests under way, then cuts', async () => {

@@ -155,6 +155,7 @@ test('servers may be on loopback, or where the operator allows', () => {
   }
   assert.ok(isAllowedHost('a.example.org', ['.example.org']))
   assert.not(isAllowedHost('aexample.org', ['.example.org']))
+  assert.not(isAllowedHost('a.example.org.evil', ['.example.org']))
   assert.ok(isAllowedHost('10.0.0.1', ['10.0.0.1']))
   assert.ok(isAllowedHost('anything', ['*']))
 })
