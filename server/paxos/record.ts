@@ -19,15 +19,21 @@ export type LogRecord =
     }
   /** Learned as decided by catching up, without having accepted it. */
   | { readonly type: 'learn'; readonly slot: Slot; readonly value: Uint8Array }
+  /**
+   * A snapshot as of this slot replaced the store. Entries recorded before it, above the watermark
+   * of that time, were never learned to be decided here: some hold values that lost.
+   */
+  | { readonly type: 'installed'; readonly slot: Slot }
 
 const FORMED = 1
 const PROMISE = 2
 const ACCEPT = 3
 const LEARN = 4
+const INSTALLED = 5
 
 /** The slot that a record belongs to, 0 for those that belong to none. */
 export function slotOf(record: LogRecord): Slot {
-  return record.type === 'accept' || record.type === 'learn' ? record.slot : 0
+  return 'slot' in record ? record.slot : 0
 }
 
 export function encodeRecord(record: LogRecord): Uint8Array {
@@ -46,6 +52,8 @@ export function encodeRecord(record: LogRecord): Uint8Array {
         .uint(record.slot)
         .bytes(record.value)
         .done()
+    case 'installed':
+      return new ByteWriter(16).u8(INSTALLED).uint(record.slot).done()
   }
 }
 
@@ -68,6 +76,7 @@ function readRecord(reader: ByteReader): LogRecord {
     return { type: 'accept', slot, ballot, decided, value: reader.bytes() }
   }
   if (kind === LEARN) return { type: 'learn', slot: reader.uint(), value: reader.bytes() }
+  if (kind === INSTALLED) return { type: 'installed', slot: reader.uint() }
   throw new DecodeError(`record of an unknown kind ${kind}: written by a newer version?`)
 }
 

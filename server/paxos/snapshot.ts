@@ -139,6 +139,7 @@ function install(state: PeerState, target: SnapshotTarget): boolean {
   state.catchUp.snapshot = null
   state.catchUp.fetch = null
   state.log.resetTo(target.slot)
+  state.effects.record({ type: 'installed', slot: target.slot })
   state.applied = target.slot
   state.effects.event({ type: 'caughtUp', from, to: target.slot, source: 'snapshot' })
   return true

@@ -2,6 +2,8 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { LogRecord } from '../../server/paxos/record.ts'
+import { recover } from '../../server/paxos/recovery.ts'
 import { DirectedGroup, ofType } from '../support/directed-group.ts'
 
 const test = suite('found by simulation')
@@ -33,6 +35,56 @@ test('a prepare that comes again is promised again at once', () => {
   assert.is(group.drop(ofType('promise')).length, 1, 'the first answer, which is lost')
   group.inject(prepare)
   assert.is(group.wire.filter(ofType('promise')).length, 1)
+})
+
+const accept = (slot: number, round: number, decided: number): LogRecord => ({
+  type: 'accept',
+  slot,
+  ballot: { round, replica: 0, incarnation: 'a' },
+  value: Buffer.from(`${slot}@${round}`),
+  decided,
+})
+
+test('a value that lost, under a snapshot that was not durable, does not come back as decided', () => {
+  const records: LogRecord[] = [
+    accept(1, 1, 0),
+    { type: 'installed', slot: 5 },
+    accept(6, 2, 5),
+    accept(7, 2, 6),
+  ]
+  const { log } = recover(records, 0)
+  assert.is(log.decided, 0)
+  assert.is(log.get(1)?.ballot.round, 1, 'what was accepted is not forgotten either')
+})
+
+test('a value that lost is not given to others where the store went past it', () => {
+  const overtaken = recover([accept(4, 1, 0), accept(5, 1, 0), accept(6, 2, 3)], 5)
+  assert.is(overtaken.log.first, 6, 'the log was not durable as far as the store')
+  const replaced = recover([accept(5, 1, 0), { type: 'installed', slot: 5 }, accept(6, 2, 5)], 5)
+  assert.is(replaced.log.first, 6)
+  assert.is(recover([accept(4, 1, 0), accept(5, 1, 0), accept(6, 2, 5)], 5).log.first, 4)
+})
+
+test('a watermark from before a restart says nothing of what is accepted after it', () => {
+  const records: LogRecord[] = [
+    { type: 'installed', slot: 5 },
+    { type: 'learn', slot: 6, value: Buffer.from('6') },
+    // The store was lost with the snapshot; a late accept of an old leader comes.
+    accept(1, 1, 0),
+  ]
+  assert.is(recover(records, 0).log.decided, 0)
+})
+
+test('a snapshot leaves its mark in the log', () => {
+  const group = new DirectedGroup(3, { retainedSlots: 10, retainedBytes: 1000 })
+  group.campaign(0)
+  group.settle()
+  for (let count = 0; count < 50; count++) {
+    group.request(0, 'x')
+    group.settle([0, 1])
+  }
+  group.pass(21_000)
+  assert.ok(group.life(2).records.some(record => record.type === 'installed'))
 })
 
 test.run()

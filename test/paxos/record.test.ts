@@ -27,6 +27,7 @@ const record: fc.Arbitrary<LogRecord> = fc.oneof(
     decided: uint,
   }),
   rec({ type: fc.constant('learn' as const), slot: uint, value }),
+  rec({ type: fc.constant('installed' as const), slot: uint }),
   rec({
     type: fc.constant('formed' as const),
     formation: rec({ id: incarnation, members: fc.array(member, { maxLength: 9 }) }),
