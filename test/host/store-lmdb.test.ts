@@ -1,4 +1,4 @@
-// The store on disk: the contract, and what is its own.
+// What only the store on disk has: rounds, full disks, crashes. The rest is in store.test.ts.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,7 +13,6 @@ import {
   openLmdbStore,
 } from '../../server/host/store-lmdb.ts'
 import { openLmdbFile } from '../../server/host/store-lmdb-file.ts'
-import { storeContract } from '../support/store-contract.ts'
 import { until } from '../support/wal-run.ts'
 
 const FAIL = {
@@ -30,20 +29,7 @@ function makeFolder(): string {
   return fs.mkdtempSync(path.join(os.tmpdir(), 'store-'))
 }
 
-const folder = makeFolder()
-storeContract('store on disk', {
-  make: () => open(folder),
-  reopen: async store => {
-    await store.close()
-    return open(folder)
-  },
-  dispose: async store => {
-    await store.close()
-    fs.rmSync(folder, { recursive: true })
-  },
-}).run()
-
-const test = suite('store on disk: rounds')
+const test = suite('store on disk')
 
 /** Runs `work` on a store of its own. */
 function on(
@@ -175,8 +161,8 @@ test('a file of another format is refused, and left alone', async () => {
 
 test('kill -9 at any moment leaves one whole transaction, not older than the last flush', async () => {
   const dir = makeFolder()
-  for (let kill = 0; kill < 4; kill++) {
-    const flushed = await writeUntilKilled(dir, 5 + kill * 7)
+  for (const lines of [2, 5, 9]) {
+    const flushed = await writeUntilKilled(dir, lines)
     const store = await open(dir)
     const values = Array.from(store.range({ from: 'key', to: 'l' }), ([, value]) => String(value))
     assert.is(values.length, 100)

@@ -1,21 +1,10 @@
-// The store in memory: the contract, and what a crash leaves.
+// What only the store in memory has: what a crash leaves. The rest is in store.test.ts.
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MemoryStore } from '../../server/host/store-memory.ts'
-import { storeContract } from '../support/store-contract.ts'
 
-storeContract('store in memory', {
-  make: async () => new MemoryStore(),
-  reopen: async store => {
-    await store.close()
-    if (!(store instanceof MemoryStore)) throw new Error('made by make')
-    return store.crash()
-  },
-  dispose: store => store.close(),
-}).run()
-
-const test = suite('store in memory: crash')
+const test = suite('store in memory')
 
 test('a crash leaves what the last flush covered, and nothing of a replacement under way', () => {
   const store = new MemoryStore()
