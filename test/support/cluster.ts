@@ -308,9 +308,9 @@ export async function until(
  * Ports that are free, below those that the system gives to outgoing connections: one of these
  * could otherwise take the port of a node while that is down.
  */
-export async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number, from = 20_000): Promise<number[]> {
   const ports: number[] = []
-  for (let port = 20_000 + Math.floor(Math.random() * 11_000); ports.length < count; port++) {
+  for (let port = from + Math.floor(Math.random() * 7_000); ports.length < count; port++) {
     if (await isFree(port)) ports.push(port)
   }
   return ports
