@@ -40,6 +40,20 @@ test('words in comments and names are no impurity', () => {
   assert.equal(found('server/shardkv/a.ts', text), [])
 })
 
+test('every form of import is seen, and nothing else is taken for one', () => {
+  const forms = [
+    "import { b } from '../host/b.ts'",
+    "import {\n  b,\n  type C,\n} from '../host/b.ts'",
+    "import type { C } from '../host/b.ts'",
+    "export { b } from '../host/b.ts'",
+    "import '../host/b.ts'",
+    "const b = () => import('../host/b.ts')",
+  ]
+  for (const form of forms) assert.is(found('server/client/a.ts', `${form}\n`).length, 1, form)
+  const text = "export const place = new URL('../../package.json', base)\n"
+  assert.equal(found('server/client/a.ts', text), [])
+})
+
 test('arrows between folders hold', () => {
   const cases: readonly (readonly [string, string, number])[] = [
     ['server/paxos/a.ts', '../shardkv/b.ts', 1],
@@ -73,7 +87,11 @@ test('names, default exports and suites that nobody runs are found', () => {
   assert.is(found('ops/a.ts', 'export default 1\n').length, 1)
   assert.is(found('test/a.test.ts', "const test = suite('a')\n").length, 1)
   assert.is(found('test/a.test.ts', 'test.run()\n').length, 0)
-  assert.is(found('test/a.ts', "import { suite } from 'uvu'\n").length, 1)
+  assert.is(
+    found('test/a.ts', "import { suite } from 'uvu'\nsuite('a').run()\ntest.run()\n").length,
+    1,
+  )
+  assert.is(found('test/a.ts', "import { suite } from 'uvu'\n").length, 0, 'run by its importers')
 })
 
 const PASSED = '\n  Total:     4\n  Passed:    4\n  Skipped:   0\n  Duration:  1ms\n'

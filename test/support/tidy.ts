@@ -2,7 +2,7 @@
 // may import whom, no input or output in the core, and that every test file is run.
 // Run: node --import tsx test/support/tidy.ts; prints one line per finding, exit code 1 if any.
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
@@ -121,8 +121,12 @@ function arrowFindings({ path, text }: Source): readonly string[] {
 }
 
 function importsOf(text: string): readonly string[] {
-  const pattern = /^(?:import|export)\b[^'"]*?['"]([^'"]+)['"]|\bimport\(['"]([^'"]+)['"]\)/gm
-  return [...text.matchAll(pattern)].map(match => match[1] ?? match[2] ?? '')
+  const forms = [
+    /^(?:import|export)\b[^'"=()]*?\bfrom ['"]([^'"]+)['"]/gm,
+    /^import ['"]([^'"]+)['"]/gm,
+    /\bimport\(['"]([^'"]+)['"]\)/g,
+  ]
+  return forms.flatMap(form => [...text.matchAll(form)].map(match => match[1] ?? ''))
 }
 
 function purityFindings({ path, text }: Source): readonly string[] {
@@ -157,8 +161,9 @@ function styleFindings({ path, text }: Source): readonly string[] {
 /** Every suite is run: test/run.ts takes all `*.test.ts` below test/, so nothing else may be one. */
 function runFindings({ path, text }: Source, testRun: string): readonly string[] {
   const isTest = /\.test\.tsx?$/.test(path)
-  const looksLikeTest = /^import \{[^}]*\bsuite\b[^}]*\} from 'uvu'/m.test(text)
-  if (looksLikeTest && !isTest) return [`${path}: has a suite but is not called *.test.ts: not run`]
+  const isRun = /^\w+\.run\(\)/m.test(text)
+  if (isRun && /from 'uvu'/.test(text) && !isTest)
+    return [`${path}: has a suite but is not called *.test.ts: not run`]
   if (isTest && !path.startsWith('test/')) return [`${path}: is not below test/: not run`]
   if (isTest && !/\.test\\\.tsx\?\$|TEST_FILE/.test(testRun)) return [`${path}: run.ts misses it`]
   return []
@@ -173,7 +178,9 @@ function withoutComments(text: string): string {
 
 /** All TypeScript files of the project, paths relative to its folder. */
 export function projectSources(folder: string): readonly Source[] {
-  return ROOTS.flatMap(root => filesBelow(join(folder, root)))
+  return ROOTS.map(root => join(folder, root))
+    .filter(root => existsSync(root))
+    .flatMap(filesBelow)
     .filter(path => /\.tsx?$/.test(path))
     .sort()
     .map(path => ({ path: relative(folder, path), text: readFileSync(path, 'utf8') }))
