@@ -40,6 +40,20 @@ export type ClusterOptions = {
   readonly isFrozenMessages: boolean
 }
 
+/** Messages that only ever answer one of the receiver's own. */
+const ANSWERS: ReadonlySet<Message['type']> = new Set<Message['type']>([
+  'helloReply',
+  'preVoteReply',
+  'promise',
+  'accepted',
+  'heartbeatReply',
+  'reject',
+  'entries',
+  'snapshotChunk',
+  'configs',
+  'receiveShardReply',
+])
+
 type KvNode = SimulatedNode<ShardkvRequest, ShardkvReply>
 type MasterNode = SimulatedNode<ShardmasterRequest, ShardmasterReply>
 
@@ -55,6 +69,10 @@ export class Cluster {
   readonly nodes: AnyNode[] = []
   readonly kv = new Map<string, KvNode>()
   readonly masters: MasterNode[] = []
+  /** Replicas that nobody can call; they are still answered. */
+  readonly deaf = new Set<AnyNode>()
+  /** Messages between replicas, by type. */
+  readonly sent = new Map<Message['type'], number>()
   readonly options: ClusterOptions
   private readonly byAddress = new Map<string, AnyNode>()
   private places = 0
@@ -206,6 +224,8 @@ export class Cluster {
     const target = this.byAddress.get(nameOf(to))
     if (target === undefined) return
     if (this.options.isFrozenMessages) freeze(message)
+    this.sent.set(message.type, (this.sent.get(message.type) ?? 0) + 1)
+    if (this.deaf.has(target) && !ANSWERS.has(message.type)) return
     const { world } = this
     this.network.send(fromPlace, target.place, () => {
       world.trace?.(`${world.now} ${nameOf(from)} → ${target.name} ${describe(message)}`)
