@@ -13,6 +13,7 @@ import {
   openLmdbStore,
 } from '../../server/host/store-lmdb.ts'
 import { openLmdbFile } from '../../server/host/store-lmdb-file.ts'
+import { bytes, list, put } from '../support/both-stores.ts'
 import { until } from '../support/wal-run.ts'
 
 const FAIL = {
@@ -66,6 +67,7 @@ on(
       // Nothing here gives the event loop a turn.
       store.transact(each => each.put(`key ${index}`, Buffer.alloc(20_000, index)))
       most = Math.max(most, store.layerBytes)
+      for (const each of [0, index >> 1, index]) assert.is(store.get(`key ${each}`)?.[0], each)
     }
     assert.ok(most < 1_000_000, `${most} bytes in memory`)
     await store.flush()
@@ -125,25 +127,54 @@ whereMounted('a full disk keeps the changes in memory until there is room', asyn
 })
 
 on('a state that is not used any more is cleared in the background', {}, async (store, dir) => {
-  const fill = () =>
-    Array.from({ length: 9000 }, (_, index) => [`key ${index}`, Buffer.alloc(400)] as const)
-  const file = path.join(dir, 'data.mdb')
-  store.transact(each => {
-    for (const [key, value] of fill()) each.put(key, value)
-  })
+  const entries = Array.from({ length: 9000 }, (_, index) => [`key ${index}`, 'x'] as const)
+  put(store, entries)
   await store.flush()
-  const sizes: number[] = []
-  for (let round = 0; round < 6; round++) {
-    const replacement = store.beginReplacement()
-    replacement.put(fill())
-    replacement.commit()
-    await store.flush()
-    await new Promise(resolve => setTimeout(resolve, 150))
-    sizes.push(fs.statSync(file).size)
+  const file = openLmdbFile({ dir, mapBytes: 2 ** 30 })
+  const counts = () => {
+    file.root.resetReadTxn()
+    return file.states.map(state => state.getKeysCount({ start: '\0' })).join()
   }
-  const [first = 0, last = 0] = [sizes[1], sizes.at(-1)]
-  assert.ok(last < first * 1.5, sizes.join())
+  assert.is(counts(), '9000,0')
+  const replacement = store.beginReplacement()
+  replacement.put(entries.slice(0, 70).map(([key, value]) => [key, bytes(value)]))
+  await store.flush()
+  replacement.commit()
+  await until(() => counts() === '0,70')
+  const dropped = store.beginReplacement()
+  dropped.put(entries.slice(0, 50).map(([key, value]) => [key, bytes(value)]))
+  put(store, [['more', 'x']])
+  await store.flush()
+  assert.is(counts(), '50,71')
+  dropped.abort()
+  await until(() => counts() === '0,71')
+  await file.root.close()
 })
+
+on(
+  'a replacement begun while another is on its way to disk keeps what it is given',
+  {},
+  async store => {
+    put(store, [['first', 'x']])
+    const flushed = store.flush()
+    const one = store.beginReplacement()
+    one.put([['one', bytes('x')]])
+    one.commit()
+    const two = store.beginReplacement()
+    two.put([['two', bytes('x')]])
+    await flushed
+    await store.flush()
+    await new Promise(resolve => setTimeout(resolve, 50))
+    assert.equal(list(store), [['one', 'x']])
+    two.put([['more', bytes('x')]])
+    two.commit()
+    await store.flush()
+    assert.equal(list(store), [
+      ['more', 'x'],
+      ['two', 'x'],
+    ])
+  },
+)
 
 test('a file of another format is refused, and left alone', async () => {
   const dir = makeFolder()
