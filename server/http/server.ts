@@ -254,7 +254,13 @@ function closed(
       server.closeAllConnections()
       for (const socket of upgraded) socket.destroy()
     }
-    const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
+    const idle = setInterval(() => {
+      server.closeIdleConnections()
+      // Channels never end by themselves; they stay for as long as requests may need them.
+      server.getConnections((_, count) => {
+        if (count <= upgraded.size) cut()
+      })
+    }, IDLE_CHECK_MS)
     const grace = setTimeout(cut, graceMs)
     server.close(() => {
       clearInterval(idle)

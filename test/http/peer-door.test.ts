@@ -109,7 +109,9 @@ test('the channel gets the socket and what came early; closing the server ends i
     async server => {
       const socket = rawExchange(server.port, upgrade(TOKENS.peer))
       while (early === '') await new Promise(resolve => setTimeout(resolve, 5))
-      await server.close({ graceMs: 50 })
+      const startedAt = performance.now()
+      await server.close({ graceMs: 10_000 })
+      assert.ok(performance.now() - startedAt < 5_000, 'it did not wait for the channel')
       assert.match(await socket, /^HTTP\/1.1 101 /)
       assert.is(early, 'early')
     },
