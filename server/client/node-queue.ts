@@ -3,7 +3,7 @@
 // cost few HTTP requests and a lone caller never waits.
 
 import { BATCH_REQUEST_BYTES_MAX } from '../limits.ts'
-import type { Answer, Connections, Exchange } from './connections.ts'
+import type { Answer, Connections, Exchange, ExchangeLimits } from './connections.ts'
 import type { Numbering, Numbers } from './numbering.ts'
 import {
   batchAnswers,
@@ -31,7 +31,12 @@ export type NodeAnswer =
 
 type Waiting = {
   readonly pending: Pending
+  readonly deadlineAt: number
+  readonly signal: AbortSignal | undefined
   settle: (answer: NodeAnswer) => void
+  /** From here on its request alone watches over time and signal: it knows whether it was sent. */
+  unwatch: () => void
+  /** In a batch that may be on its way. */
   isSent: boolean
   isOver: boolean
 }
@@ -63,22 +68,25 @@ export class NodeQueue {
   /** Resolves once, at `timeoutMs` at the latest. */
   send(pending: Pending, timeoutMs: number, signal?: AbortSignal): Promise<NodeAnswer> {
     return new Promise(resolve => {
-      const waiting: Waiting = { pending, settle: resolve, isSent: false, isOver: false }
-      const give = (reason: 'timeout' | 'aborted'): void => {
-        const cause = new Error(
-          reason === 'timeout' ? 'no answer in time' : 'aborted by the caller',
-        )
-        waiting.settle({ type: 'failed', isDefinite: !waiting.isSent, reason, cause })
+      const give = (reason: 'timeout' | 'aborted', text: string): void => {
+        const { isSent } = waiting
+        waiting.settle({ type: 'failed', isDefinite: !isSent, reason, cause: new Error(text) })
       }
-      const onAbort = (): void => give('aborted')
-      const timer = setTimeout(() => give('timeout'), timeoutMs)
-      waiting.settle = answer => {
-        if (waiting.isOver) return
-        waiting.isOver = true
+      const onAbort = (): void => give('aborted', 'aborted by the caller')
+      const timer = setTimeout(() => give('timeout', 'no answer in time'), timeoutMs)
+      const unwatch = (): void => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)
+      }
+      const settle = (answer: NodeAnswer): void => {
+        if (waiting.isOver) return
+        waiting.isOver = true
+        unwatch()
         resolve(answer)
       }
+      const deadlineAt = performance.now() + timeoutMs
+      const fields = { pending, deadlineAt, signal, settle, unwatch }
+      const waiting: Waiting = { ...fields, isSent: false, isOver: false }
       signal?.addEventListener('abort', onAbort, { once: true })
       this.waiting.push(waiting)
       this.schedule()
@@ -99,7 +107,6 @@ export class NodeQueue {
     const batch = this.takeBatch()
     const [first] = batch
     if (first === undefined) return
-    for (const waiting of batch) waiting.isSent = true
     this.underWay += 1
     const sent = batch.length === 1 ? this.sendSingle(first) : this.sendBatch(batch)
     void sent.then(() => {
@@ -136,17 +143,22 @@ export class NodeQueue {
     const { operation } = pending
     const isWrite = operation.op !== 'get'
     if (isWrite && pending.numbers === null) this.number([waiting])
-    const answer = await this.exchange(singleRequest(operation), isWrite ? pending : null)
+    waiting.unwatch()
+    const timeoutMs = Math.max(1, waiting.deadlineAt - performance.now())
+    const limits = { timeoutMs, ...(waiting.signal && { signal: waiting.signal }) }
+    const answer = await this.exchange(singleRequest(operation), isWrite ? pending : null, limits)
     if (answer.type === 'failed') waiting.settle(answer)
     else this.give(waiting, singleAnswer(operation, answer))
   }
 
   private async sendBatch(batch: readonly Waiting[]): Promise<void> {
+    for (const waiting of batch) waiting.isSent = true
     const operations = batch.map(waiting => waiting.pending.operation)
     const isWrite = operations.some(operation => operation.op !== 'get')
     if (isWrite) this.number(batch)
     const first = batch[0]?.pending ?? null
-    const answer = await this.exchange(batchRequest(operations), isWrite ? first : null)
+    const limits = { timeoutMs: this.options.attemptTimeoutMs }
+    const answer = await this.exchange(batchRequest(operations), isWrite ? first : null, limits)
     if (answer.type === 'answer' && answer.status === 200) {
       const answers = batchAnswers(operations, answer.body)
       for (const [index, waiting] of batch.entries()) {
@@ -178,15 +190,19 @@ export class NodeQueue {
     }
   }
 
-  private exchange(request: Exchange, numbered: Pending | null): Promise<Answer> {
-    const { base, connections, headers, numbering, attemptTimeoutMs } = this.options
+  private exchange(
+    request: Exchange,
+    numbered: Pending | null,
+    limits: ExchangeLimits,
+  ): Promise<Answer> {
+    const { base, connections, headers, numbering } = this.options
     const session: Record<string, string> = {}
     if (numbered?.numbers) {
       session['idempotency-key'] = `${numbered.numbers.client}/${numbered.number}`
       session['shardglass-acked'] = String(numbering.acked(numbered.numbers))
     }
     const all = { ...headers, ...request.headers, ...session }
-    return connections.exchange(base, { ...request, headers: all }, { timeoutMs: attemptTimeoutMs })
+    return connections.exchange(base, { ...request, headers: all }, limits)
   }
 }
 

@@ -25,6 +25,9 @@ export type Attempt<T> =
 
 export type Budget = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined }
 
+/** Less than this is no attempt: it would only turn "certainly not" into "unknown". */
+const ATTEMPT_MS_MIN = 3
+
 /** A limit on free retries in a row: two nodes may name each other. */
 const FREE_MAX = 3
 
@@ -42,7 +45,7 @@ export async function untilDone<T>(
   let last: ShardglassError | null = null
   for (let tries = 0; ; ) {
     const leftMs = deadline - performance.now()
-    if (budget.signal?.aborted || leftMs <= 0) {
+    if (budget.signal?.aborted || leftMs < ATTEMPT_MS_MIN) {
       throw ended(last, budget.signal?.aborted === true, mayHaveRun)
     }
     const step = await attempt(leftMs)

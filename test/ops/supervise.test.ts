@@ -75,7 +75,9 @@ function end(pid: number): void {
   }
 }
 
-const OBEDIENT = `process.on('SIGTERM', () => { console.log('told'); process.exit(0) });
+/** Takes a moment to stop, so that a second signal would be heard. */
+const OBEDIENT = `process.on('SIGTERM', () => {
+    console.log('told'); setTimeout(() => process.exit(0), 400) });
   setInterval(() => {}, 1000); console.log('up')`
 
 test('a process that dies is started again', async () => {
@@ -106,6 +108,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     const [pid] = one.pids()
     const at = performance.now()
     one.child.kill(signal)
+    await until('it was told', () => one.output().includes('told'))
     one.child.kill(signal)
     const { code, ms } = await one.ended
     assert.is(code, 0)
