@@ -10,7 +10,7 @@ import { stripVTControlCharacters } from 'node:util'
 
 const TEST_FILE = /\.test\.tsx?$/
 const AT_ONCE = 2
-const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 180)
+const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 300)
 
 /** A line that a test prints for a part that it cannot do here. */
 const SKIPPED = /^SKIPPED: (.*)$/gm
