@@ -25,7 +25,7 @@ export type DataDirectory = {
   /** It was made just now. */
   readonly isNew: boolean
   /** Folders for the log and the store; they are there. */
-  readonly walDir: string
+  readonly logDir: string
   readonly storeDir: string
   /** Lets go of the lock; log and store must be closed by then. */
   release(): Promise<void>
@@ -38,7 +38,7 @@ export class DataDirectoryError extends Error {
 
 const FORMAT = 1
 const FILE = 'identity.json'
-const FOLDERS = ['wal', 'store'] as const
+const FOLDERS = ['log', 'store'] as const
 
 /** Opens the data directory, making it (mode 0700) if it is not there or empty. */
 export async function openDataDirectory(options: DataDirectoryOptions): Promise<DataDirectory> {
@@ -50,11 +50,11 @@ export async function openDataDirectory(options: DataDirectoryOptions): Promise<
     const found = readIdentity(dir)
     if (found !== null) compare(dir, found, options)
     const identity = found ?? (await writeIdentity(options))
-    const [walDir, storeDir] = FOLDERS.map(name => path.join(dir, name))
-    if (walDir === undefined || storeDir === undefined) throw new Error('two folders')
-    for (const folder of [walDir, storeDir]) fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const [logDir, storeDir] = FOLDERS.map(name => path.join(dir, name))
+    if (logDir === undefined || storeDir === undefined) throw new Error('two folders')
+    for (const folder of [logDir, storeDir]) fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
     await syncDirectory(dir)
-    return { identity, isNew: found === null, walDir, storeDir, release }
+    return { identity, isNew: found === null, logDir, storeDir, release }
   } catch (error) {
     await release()
     throw error

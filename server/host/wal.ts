@@ -204,7 +204,7 @@ class LogWriter implements Wal {
       while (this.failure === null && this.durable < this.wanted) {
         const batch = this.takeBatch()
         if (batch === null) break
-        if (!this.pace.isBlocking) {
+        if (!this.pace.blocksNext) {
           this.writing = this.writeLater(batch)
           return
         }

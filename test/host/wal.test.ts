@@ -169,18 +169,46 @@ test('closing writes what was appended', async () => {
   await again.wal.close()
 })
 
-test('a slow disk is written to in the background, a fast one while waiting', () => {
+/** So many writes in a row; returns how many of them blocked. */
+function noted(pace: WritePace, count: number, ms: (index: number) => number): number {
+  let blocked = 0
+  for (let index = 1; index <= count; index++) {
+    if (pace.blocksNext) blocked += 1
+    pace.note(ms(index))
+  }
+  return blocked
+}
+
+test('writes block while the disk is fast on average, in spite of single slow ones', () => {
   const pace = new WritePace()
-  assert.is(pace.isBlocking, true)
-  for (let index = 0; index < 1000; index++) pace.note(index % 100 === 0 ? 1.5 : 0.2)
-  assert.is(pace.isBlocking, true, 'one in a hundred is slow')
-  pace.note(300)
-  assert.is(pace.isBlocking, false, 'one long stall')
-  for (let index = 0; index < 400; index++) pace.note(0.2)
-  assert.is(pace.isBlocking, true, 'it was only one')
-  for (let index = 0; index < 10; index++) pace.note(5)
+  assert.is(
+    noted(pace, 1000, index => (index % 50 === 0 ? 20 : 0.2)),
+    1000,
+  )
+  assert.is(noted(pace, 1000, () => 3) < 50, true)
   assert.is(pace.isBlocking, false)
-  for (let index = 0; index < 5000; index++) pace.note(2)
+})
+
+test('one long stall is enough to write in the background, for a while', () => {
+  const pace = new WritePace()
+  noted(pace, 100, () => 0.2)
+  pace.note(60)
+  assert.is(pace.isBlocking, false)
+  assert.is(
+    noted(pace, 64, () => 5),
+    0,
+    'how long writes in the background take says nothing',
+  )
+  const blocked = noted(pace, 11, () => 0.2)
+  assert.is(blocked, 3)
+  assert.is(pace.isBlocking, true)
+})
+
+test('a slow disk is probed ever more seldom', () => {
+  const pace = new WritePace()
+  noted(pace, 100, () => 100)
+  assert.ok(noted(pace, 10_000, () => 100) < 10)
+  assert.ok(noted(pace, 10_000, () => 100) < 4)
   assert.is(pace.isBlocking, false)
 })
 
@@ -188,7 +216,7 @@ test('in the background, the next write starts when the one before ends', async 
   const disk = new WalDisk()
   let isSlow = false
   disk.onOperation = operation => {
-    const end = performance.now() + 6
+    const end = performance.now() + 70
     if (isSlow && operation === 'sync') while (performance.now() < end);
     return undefined
   }
