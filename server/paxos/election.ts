@@ -22,6 +22,8 @@ export type Candidate = {
   /** Number of the record with its own promise. */
   promiseRecord: number
   readonly promises: Map<number, Extract<PaxosMessage, { type: 'promise' }>>
+  /** When it last asked those who have not answered. */
+  askedAt: number
 }
 
 type PreVote = Extract<PaxosMessage, { type: 'preVote' }>
@@ -51,9 +53,24 @@ export function startPreVote(state: PeerState): void {
     preVotes: new Set([state.self.replica]),
     promiseRecord: 0,
     promises: new Map(),
+    askedAt: state.now,
   }
   state.effects.broadcast(state.others, { type: 'preVote', ballot, decided: state.log.decided })
   if (quorumOf(state) === 1) startPrepare(state, state.candidate)
+}
+
+/** A lost question or answer must not cost an election timeout: who was silent is asked again. */
+export function askAgain(state: PeerState, candidate: Candidate): void {
+  const { ballot, from, phase } = candidate
+  if (phase === 'persisting' || state.now < candidate.askedAt + state.settings.resend) return
+  candidate.askedAt = state.now
+  if (phase === 'preVote') {
+    const silent = state.others.filter(replica => !candidate.preVotes.has(replica))
+    state.effects.broadcast(silent, { type: 'preVote', ballot, decided: state.log.decided })
+  } else {
+    const silent = state.others.filter(replica => !candidate.promises.has(replica))
+    state.effects.broadcast(silent, { type: 'prepare', ballot, from })
+  }
 }
 
 export function onPreVote(state: PeerState, from: Sender, message: PreVote): void {
@@ -98,6 +115,7 @@ export function onPromiseDurable(state: PeerState): void {
   if (candidate === null || candidate.phase !== 'persisting') return
   if (state.durable < candidate.promiseRecord) return
   candidate.phase = 'prepare'
+  candidate.askedAt = state.now
   const { ballot, from } = candidate
   state.effects.broadcast(state.others, { type: 'prepare', ballot, from })
   const accepted = state.log.acceptedFrom(from)

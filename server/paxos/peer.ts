@@ -9,6 +9,7 @@ import { onAccept, onPrepare } from './acceptor.ts'
 import type { Ballot } from './ballot.ts'
 import { catchUpOn, catchUpWakeAt, noCatchUp, noteDecided, onEntries, onFetch } from './catch-up.ts'
 import {
+  askAgain,
   onPrepareReject,
   onPreVote,
   onPreVoteReply,
@@ -226,6 +227,7 @@ export function peerOn(state: PeerState): void {
   if (state.role === 'forming') return formOn(state)
   if (state.leadership !== null) leadOn(state, state.leadership)
   else if (state.role !== 'stranger' && state.now >= state.electionAt) startPreVote(state)
+  else if (state.candidate !== null) askAgain(state, state.candidate)
   catchUpOn(state)
   closeIdleSnapshot(state)
 }
@@ -236,6 +238,9 @@ export function peerWakeAt(state: PeerState): number {
   let at = catchUpWakeAt(state)
   if (state.leadership !== null) at = Math.min(at, leaderWakeAt(state, state.leadership))
   else if (state.role !== 'stranger') at = Math.min(at, state.electionAt)
+  if (state.candidate !== null && state.candidate.phase !== 'persisting') {
+    at = Math.min(at, state.candidate.askedAt + state.settings.resend)
+  }
   if (state.snapshotSource !== null) {
     at = Math.min(at, state.snapshotSource.usedAt + state.settings.snapshotIdle)
   }

@@ -25,6 +25,9 @@ export const UNRELIABLE: NetworkWeather = {
   duplication: 0.03,
 }
 
+/** Between a client's operations: a run is to show many situations, not many operations. */
+const PAUSE = 20 * MS
+
 const NONE = { type: 'none' } as const
 
 type ScenarioOptions = {
@@ -190,7 +193,7 @@ export class Client {
       replicas,
       shardCount: 10,
       history,
-      attemptTimeout: 200_000,
+      attemptTimeout: 80_000,
       giveUpAfter: 60 * SECOND,
     })
   }
@@ -234,11 +237,13 @@ export class Client {
     this.start(key, { op: 'put', value, condition: NONE })
   }
 
-  /** One action after the other, each drawn when its turn comes, until `next` has no more. */
+  /** One action every few ms, each drawn when its turn comes, until `next` has no more. */
   keepDoing(next: (last: Outcome | null) => { key: string; action: Action } | null): void {
+    const { world } = this.scenario.cluster
     const go = (last: Outcome | null) => {
       const todo = next(last)
-      if (todo !== null) this.start(todo.key, todo.action, go)
+      if (todo === null) return
+      this.start(todo.key, todo.action, outcome => world.after(PAUSE, () => go(outcome)))
     }
     go(null)
   }

@@ -37,6 +37,26 @@ test('a prepare that comes again is promised again at once', () => {
   assert.is(group.wire.filter(ofType('promise')).length, 1)
 })
 
+test('a candidate asks those again whose answer was lost, within its election', () => {
+  const group = new DirectedGroup(3)
+  group.campaign(0)
+  const soon = () => {
+    for (const life of group.lives) life.micros += 260_000
+    group.step(0, { type: 'tick' })
+  }
+  assert.is(group.drop(ofType('preVote')).length, 2)
+  soon()
+  assert.is(group.wire.filter(ofType('preVote')).length, 2)
+  group.deliver(ofType('preVote'))
+  group.deliver(ofType('preVoteReply'))
+  group.sync(0)
+  assert.is(group.drop(ofType('prepare')).length, 2)
+  soon()
+  group.settle()
+  assert.is(group.status(0).role, 'leader')
+  assert.is(group.status(0).ballot, '1.0', 'under the same ballot')
+})
+
 const accept = (slot: number, round: number, decided: number): LogRecord => ({
   type: 'accept',
   slot,
