@@ -2,6 +2,8 @@
 // Byte strings are JavaScript strings of the characters 0–255, one per byte: cheap map keys which
 // compare in byte order. `Buffer` is used as a plain byte type; nothing here does I/O.
 
+import { assert } from './assert.ts'
+
 /** A string whose every character is one byte (0–255); compares and sorts in byte order. */
 export type ByteString = string
 
@@ -34,6 +36,8 @@ export class ByteWriter {
 
   /** A whole number from 0 to 2^53 − 1, in one to eight bytes of seven bits, low bits first. */
   uint(value: number): this {
+    // What cannot be read again must not get into a log.
+    assert(value >= 0 && value < LIMIT, `${value} is a whole number from 0 to 2^53 − 1`)
     this.reserve(8)
     let rest = value
     while (rest >= 128) {
