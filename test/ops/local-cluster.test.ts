@@ -78,7 +78,16 @@ function processOf(name: string): number | undefined {
 
 async function allReady(): Promise<void> {
   const { nodes } = localCluster(env)
-  await until('all nodes ready', async () => (await unreadyNodes(nodes)).length === 0, 60_000)
+  let unready: readonly string[] = []
+  const areReady = async (): Promise<boolean> => {
+    unready = (await unreadyNodes(nodes)).map(({ name }) => name)
+    return unready.length === 0
+  }
+  try {
+    await until('all nodes ready', areReady, 60_000)
+  } catch (cause) {
+    throw new Error(`not ready: ${unready.join(', ')}\n${runner?.output}`, { cause })
+  }
 }
 
 async function survivesKill(name: string): Promise<void> {
