@@ -74,6 +74,10 @@ export const FETCH_BYTES_MAX = 1024 * 1024
 /** How far a candidate may lag: it must be given all that its voters know in one promise. */
 export const CANDIDATE_LAG_SLOTS_MAX = 256
 export const HELLO_MS = 200
+/** A follower calls its leader unasked this often, … */
+export const LEADER_CALL_MS = 500
+/** … and a leader that no quorum could call for so long steps down: three calls in a row may be lost. */
+export const LEADER_UNCALLED_MS = 2_000
 /** Decided slots kept for lagging peers; further behind, a snapshot is cheaper. */
 export const LOG_RETAINED_SLOTS = 10_000
 export const LOG_RETAINED_BYTES = 16 * 1024 * 1024

@@ -13,6 +13,9 @@ export type AcceptorTiming = {
   readonly durableMicros: number
 }
 
+/** `unreachable`: its messages get out, and nobody's get in. */
+export type StepDownReason = 'ballot' | 'noQuorum' | 'unreachable' | 'slowDisk' | 'handedOver'
+
 export type PaxosEvent =
   | { readonly type: 'formed'; readonly members: number }
   | { readonly type: 'suspected'; readonly leader: Ballot | null }
@@ -33,7 +36,7 @@ export type PaxosEvent =
   | {
       readonly type: 'steppedDown'
       readonly ballot: Ballot
-      readonly reason: 'ballot' | 'noQuorum' | 'slowDisk' | 'handedOver'
+      readonly reason: StepDownReason
     }
   /** On the leader, once per slot that it proposed: the whole instance. */
   | {

@@ -5,13 +5,28 @@
 
 import type { Sender } from '../contract.ts'
 import type { Formation, PaxosMessage } from './message.ts'
-import { delayElection, type PeerState } from './state.ts'
+import { delayElection, isMember, type PeerState } from './state.ts'
 
 export function formOn(state: PeerState): void {
   if (state.formation !== null || state.now < state.nextHelloAt) return
   state.nextHelloAt = state.now + state.settings.hello
   state.effects.broadcast(state.others, { type: 'hello', formation: null })
   tryToForm(state)
+}
+
+/**
+ * A follower calls its leader now and then, unasked. Where an answer comes back the way that its
+ * question went, a leader may hear everyone's answers and yet be out of everyone's reach.
+ */
+export function callLeader(state: PeerState): void {
+  if (!isCalling(state) || state.leader === null || state.now < state.nextHelloAt) return
+  state.nextHelloAt = state.now + state.settings.leaderCall
+  state.effects.send(state.leader.replica, { type: 'hello', formation: state.formation })
+}
+
+/** Whether it has a leader other than itself, which counts on its vote. */
+export function isCalling(state: PeerState): boolean {
+  return state.role === 'follower' && state.leader !== null
 }
 
 export function onHello(
@@ -22,6 +37,8 @@ export function onHello(
   if (message.type === 'hello') {
     state.effects.send(from.replica, { type: 'helloReply', formation: state.formation })
   }
+  const follower = state.leadership?.followers.get(from.replica)
+  if (follower !== undefined && isMember(state, from)) follower.calledAt = state.now
   if (state.formation !== null) return
   if (message.formation !== null) return adopt(state, message.formation)
   state.fresh.set(from.replica, from.incarnation)

@@ -1,5 +1,6 @@
 // What a leader does as time passes: heartbeats, resending, telling decisions, and stepping down when
-// it gets no quorum of answers (a cut-off leader must not look alive) or its own disk stands still.
+// it gets no quorum of answers (a cut-off leader must not look alive), when no quorum can reach it
+// (requests that are passed on to it would be lost for ever), or when its own disk stands still.
 
 import type { Sender } from '../contract.ts'
 import { refuse } from './acceptor.ts'
@@ -57,6 +58,9 @@ export function leadOn(state: PeerState, leadership: Leadership): void {
   if (state.now - quorumHeardAt(state, leadership) > settings.electionMax) {
     return stepDown(state, 'noQuorum')
   }
+  const calls = [...leadership.followers.values()].map(f => f.calledAt)
+  const calledAt = nthHighest(calls, quorumOf(state) - 1, state.now)
+  if (state.now - calledAt > settings.leaderUncalled) return stepDown(state, 'unreachable')
   const oldestOwn = leadership.ownVotes[0]
   if (oldestOwn !== undefined && state.now - oldestOwn.at > settings.ownDisk) {
     return stepDown(state, 'slowDisk')

@@ -17,7 +17,7 @@ import {
   onPromiseDurable,
   startPreVote,
 } from './election.ts'
-import { formOn, isIn, onHello } from './forming.ts'
+import { callLeader, formOn, isCalling, isIn, onHello } from './forming.ts'
 import { leaderWakeAt, leadOn, onHeartbeat, onHeartbeatReply } from './leader-duties.ts'
 import type { Member, PaxosMessage, Slot } from './message.ts'
 import { onAccepted, onOwnRecordsDurable, stepDown } from './proposer.ts'
@@ -228,6 +228,7 @@ export function peerOn(state: PeerState): void {
   if (state.leadership !== null) leadOn(state, state.leadership)
   else if (state.role !== 'stranger' && state.now >= state.electionAt) startPreVote(state)
   else if (state.candidate !== null) askAgain(state, state.candidate)
+  callLeader(state)
   catchUpOn(state)
   closeIdleSnapshot(state)
 }
@@ -238,6 +239,7 @@ export function peerWakeAt(state: PeerState): number {
   let at = catchUpWakeAt(state)
   if (state.leadership !== null) at = Math.min(at, leaderWakeAt(state, state.leadership))
   else if (state.role !== 'stranger') at = Math.min(at, state.electionAt)
+  if (isCalling(state)) at = Math.min(at, state.nextHelloAt)
   if (state.candidate !== null && state.candidate.phase !== 'persisting') {
     at = Math.min(at, state.candidate.askedAt + state.settings.resend)
   }

@@ -5,7 +5,7 @@
 import { assert } from '../assert.ts'
 import type { Sender } from '../contract.ts'
 import { type Ballot, compareBallots } from './ballot.ts'
-import type { AcceptorTiming, Origin } from './event.ts'
+import type { AcceptorTiming, Origin, StepDownReason } from './event.ts'
 import type { PaxosMessage, Slot } from './message.ts'
 import { delayElection, type PeerState, quorumOf } from './state.ts'
 
@@ -28,6 +28,8 @@ export type Proposal = Pick<InFlight, 'value' | 'origin' | 'waiters' | 'queuedAt
 export type Follower = {
   /** When its last answer to this ballot came. */
   heardAt: number
+  /** When it last called unasked: answers alone come through to a leader that is cut off, too. */
+  calledAt: number
   /** When the newest message that it answered was sent, by this leader's clock. */
   ackedSentAt: number
   /** The newest read confirmation that it answered. */
@@ -62,6 +64,7 @@ export function beginLeadership(state: PeerState, ballot: Ballot): Leadership {
     if (replica === state.self.replica) continue
     followers.set(replica, {
       heardAt: state.now,
+      calledAt: state.now,
       ackedSentAt: Number.NEGATIVE_INFINITY,
       confirmed: 0,
       applied: 0,
@@ -216,11 +219,24 @@ function decideInOrder(state: PeerState, leadership: Leadership): void {
   }
 }
 
+/**
+ * The leader was told by another replica that the slot is decided. Its own proposal there is done
+ * with; a value that it did not propose was decided under a higher ballot: it leads no more.
+ */
+export function onLearned(state: PeerState, slot: Slot, value: Uint8Array): void {
+  const { leadership } = state
+  if (leadership === null) return
+  const inFlight = leadership.inFlight.get(slot)
+  const isOwn = inFlight !== undefined && Buffer.compare(inFlight.value, value) === 0
+  if (!isOwn || inFlight === undefined) return stepDown(state, 'ballot')
+  leadership.inFlight.delete(slot)
+  leadership.inFlightBytes -= inFlight.value.length
+  if (inFlight.waiters.length > 0) state.decidedWaiters.set(slot, inFlight.waiters)
+  decideInOrder(state, leadership)
+}
+
 /** Ceases to lead. What was proposed may be decided yet, by the next leader: waiters are lost. */
-export function stepDown(
-  state: PeerState,
-  reason: 'ballot' | 'noQuorum' | 'slowDisk' | 'handedOver',
-): void {
+export function stepDown(state: PeerState, reason: StepDownReason): void {
   const { leadership } = state
   if (leadership === null) return
   for (const { waiters } of leadership.inFlight.values()) state.lostWaiters.push(...waiters)

@@ -19,6 +19,10 @@ export type Settings = {
   readonly fetchBytes: number
   readonly candidateLag: number
   readonly hello: number
+  /** Between two calls of a follower to its leader, unasked. */
+  readonly leaderCall: number
+  /** A leader that no quorum has called for so long cannot be reached. */
+  readonly leaderUncalled: number
   readonly batchOps: number
   readonly batchBytes: number
   readonly pipelineSlots: number
@@ -49,6 +53,8 @@ export const DEFAULT_SETTINGS: Settings = {
   fetchBytes: limits.FETCH_BYTES_MAX,
   candidateLag: limits.CANDIDATE_LAG_SLOTS_MAX,
   hello: limits.HELLO_MS * MS,
+  leaderCall: limits.LEADER_CALL_MS * MS,
+  leaderUncalled: limits.LEADER_UNCALLED_MS * MS,
   batchOps: limits.BATCH_OPS_MAX,
   batchBytes: limits.BATCH_BYTES_MAX,
   pipelineSlots: limits.PIPELINE_SLOTS_MAX,

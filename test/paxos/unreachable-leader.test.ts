@@ -1,0 +1,75 @@
+// A leader whose messages get out and are answered, but whom nobody else can reach: what is passed
+// on to it is lost for as long as it leads. Only over real HTTP can a network be like this.
+
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { LEADER_UNCALLED_MS } from '../../server/limits.ts'
+import { DirectedGroup, ofType } from '../support/directed-group.ts'
+
+const test = suite('a leader out of reach')
+
+/** Time passes; of the calls to the leader, only those of `callers` arrive, all answers do. */
+function passWithCallsOf(group: DirectedGroup, callers: readonly number[], ms: number): void {
+  for (let passed = 0; passed < ms; passed += 10) {
+    for (const life of group.lives) life.micros += 10_000
+    for (const replica of group.lives.keys()) group.step(replica, { type: 'tick' })
+    group.drop(
+      item => item.to === 0 && ofType('hello')(item) && !callers.includes(item.from.replica),
+    )
+    group.settle()
+  }
+}
+
+function led(count: number): DirectedGroup {
+  const group = new DirectedGroup(count)
+  group.campaign(0)
+  group.settle()
+  assert.is(group.status(0).role, 'leader')
+  return group
+}
+
+for (const [count, callers] of [
+  [3, []],
+  [5, []],
+  [5, [1]],
+] as const) {
+  test(`of ${count} replicas, ${callers.length} of which reach it, it steps down`, () => {
+    const group = led(count)
+    passWithCallsOf(group, callers, LEADER_UNCALLED_MS - 500)
+    assert.is(group.status(0).role, 'leader')
+    const id = group.request(0, 'x')
+    group.settle()
+    assert.is(group.replies.get(id)?.log, 'x', 'its answers come through')
+    passWithCallsOf(group, callers, 600)
+    assert.is.not(group.status(0).role, 'leader')
+  })
+}
+
+for (const [count, callers] of [
+  [3, [2]],
+  [5, [1, 2]],
+  [1, []],
+] as const) {
+  test(`of ${count} replicas, ${callers.length} of which reach it, it leads on`, () => {
+    const group = led(count)
+    passWithCallsOf(group, callers, 3 * LEADER_UNCALLED_MS)
+    assert.is(group.status(0).role, 'leader')
+  })
+}
+
+test('calls are few: each follower makes two a second, each answered once', () => {
+  const group = led(3)
+  const seen = { hello: 0, helloReply: 0 }
+  for (let passed = 0; passed < 5_000; passed += 10) {
+    for (const life of group.lives) life.micros += 10_000
+    for (const replica of group.lives.keys()) group.step(replica, { type: 'tick' })
+    seen.hello += group.wire.filter(ofType('hello')).length
+    group.deliver(ofType('hello'))
+    seen.helloReply += group.wire.filter(ofType('helloReply')).length
+    group.settle()
+  }
+  assert.ok(seen.hello >= 18 && seen.hello <= 22, `${seen.hello} calls`)
+  assert.is(seen.helloReply, seen.hello)
+})
+
+test.run()
