@@ -7,7 +7,7 @@ import type { Sender } from '../contract.ts'
 import { type Ballot, compareBallots, ZERO_BALLOT } from './ballot.ts'
 import { noteDecided } from './catch-up.ts'
 import type { Slot } from './message.ts'
-import { stepDown } from './proposer.ts'
+import { onLearned, stepDown } from './proposer.ts'
 import { delayElection, type PeerState } from './state.ts'
 
 /** A leader with this ballot is alive. Called only for ballots that are not below the promise. */
@@ -53,4 +53,5 @@ export function learnValue(state: PeerState, slot: Slot, value: Uint8Array): voi
     state.effects.record({ type: 'learn', slot, value })
   }
   log.decideNext()
+  onLearned(state, slot, value)
 }

@@ -8,6 +8,7 @@ import type { Sender } from '../contract.ts'
 import type { StoreEntry, StoreReplacement, StoreSnapshot } from '../store.ts'
 import { otherThan } from './catch-up.ts'
 import type { PaxosMessage, Slot } from './message.ts'
+import { stepDown } from './proposer.ts'
 import type { PeerState } from './state.ts'
 
 /** The view that is being read from; one at a time, shared by all that ask. */
@@ -135,6 +136,8 @@ export function onSnapshotChunk(state: PeerState, from: Sender, chunk: Chunk): b
 
 function install(state: PeerState, target: SnapshotTarget): boolean {
   const from = state.log.decided + 1
+  // What is open here was decided elsewhere, perhaps otherwise.
+  stepDown(state, 'ballot')
   target.replacement?.commit()
   state.catchUp.snapshot = null
   state.catchUp.fetch = null

@@ -57,6 +57,41 @@ test('a candidate asks those again whose answer was lost, within its election', 
   assert.is(group.status(0).ballot, '1.0', 'under the same ballot')
 })
 
+test('a leader that is told of its own open slot as decided goes on with the next', () => {
+  const group = new DirectedGroup(3, { pipelineSlots: 1 })
+  group.campaign(0)
+  group.settle()
+  const first = group.request(0, 'x')
+  const [accept] = group.drop(ofType('accept'))
+  assert.ok(accept?.message.type === 'accept')
+  const { slot, value } = accept.message
+  const entries = [{ slot, value }]
+  const from = { gid: 1, replica: 1, incarnation: 'a1' }
+  const message = { type: 'entries' as const, from: slot, entries, first: 1, decided: slot }
+  group.inject({ from, to: 0, message })
+  assert.is(group.replies.get(first)?.log, 'x', 'its waiter is answered')
+  const second = group.request(0, 'y')
+  group.settle()
+  assert.is(group.replies.get(second)?.log, 'xy')
+})
+
+test('a leader that is told of a decision not its own steps down, and proposes nothing there', () => {
+  const group = new DirectedGroup(3)
+  group.campaign(0)
+  group.settle()
+  const slot = group.status(0).slots.decided + 1
+  const [value] = group.life(1).records.flatMap(one => (one.type === 'accept' ? [one.value] : []))
+  assert.ok(value)
+  const from = { gid: 1, replica: 1, incarnation: 'a1' }
+  const entries = [{ slot, value }]
+  const message = { type: 'entries' as const, from: slot, entries, first: 1, decided: slot }
+  const input = { type: 'message' as const, from, message }
+  group.step(0, input, { type: 'request', id: 99, request: 'x' })
+  assert.is.not(group.status(0).role, 'leader')
+  assert.is(group.replies.get(99)?.type, 'notLeader')
+  assert.is(group.life(0).machine.log, '')
+})
+
 const accept = (slot: number, round: number, decided: number): LogRecord => ({
   type: 'accept',
   slot,
