@@ -93,6 +93,14 @@ export function progressOf(views: readonly NodeView[], gids: readonly number[]):
   return { config, moving: moving.size }
 }
 
+/** Whether each of these nodes, leaders or not, has adopted configuration `num`. */
+export function haveAdopted(views: readonly NodeView[], num: number): boolean {
+  return views.every(({ status }) => {
+    const machine = status?.machine
+    return isRecord(machine) && typeof machine.config === 'number' && machine.config >= num
+  })
+}
+
 /** What is frozen for a group that does not exist waits for the next one to join: not on its way. */
 function movingShards(shards: unknown): readonly unknown[] {
   const states = Array.isArray(shards) ? shards.filter(isRecord) : []

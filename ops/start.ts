@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { ShardmasterClient } from '../server/client/clerk.ts'
+import { haveAdopted, nodeViews, progressOf } from './cluster-view.ts'
 import { describe } from './life.ts'
 import { type LocalCluster, localCluster } from './local.ts'
 import { takenPorts, unreadyNodes } from './ports.ts'
@@ -16,7 +17,7 @@ const READY_SECONDS_MAX = 60
 const POLL_MS = 250
 /** The supervisors give their processes 4 s; after this nothing is waited for. */
 const STOP_MS_MAX = 4_700
-const GROUPS_JOINING = ['1', '2']
+const GROUPS_JOINING = [1, 2]
 
 /** The folder with the Procfile: above the built files. */
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
@@ -91,7 +92,7 @@ async function announce(cluster: LocalCluster, isOver: () => boolean): Promise<v
     while (!isOver()) {
       await sleep(POLL_MS)
       const unready = await unreadyNodes(nodes)
-      if (unready.length === 0 && (await hasJoined(client))) {
+      if (unready.length === 0 && (await isServing(cluster, client))) {
         console.log(welcome(cluster))
         return
       }
@@ -105,9 +106,14 @@ async function announce(cluster: LocalCluster, isOver: () => boolean): Promise<v
   }
 }
 
-async function hasJoined(client: ShardmasterClient): Promise<boolean> {
+/** The groups have joined, each of their nodes knows it, and the shards are where they belong. */
+async function isServing(cluster: LocalCluster, client: ShardmasterClient): Promise<boolean> {
   const config = await client.query(-1, { timeoutMs: 2_000 }).catch(() => null)
-  return config !== null && GROUPS_JOINING.every(gid => config.groups[gid] !== undefined)
+  if (config === null || !GROUPS_JOINING.every(gid => config.groups[String(gid)])) return false
+  const members = cluster.nodes.filter(({ gid }) => GROUPS_JOINING.includes(gid))
+  const urls = members.map(({ url }) => url)
+  const views = await nodeViews(urls, readSecret(cluster.files.adminToken))
+  return haveAdopted(views, config.num) && progressOf(views, GROUPS_JOINING)?.moving === 0
 }
 
 function welcome(cluster: LocalCluster): string {

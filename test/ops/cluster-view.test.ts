@@ -1,6 +1,12 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { columns, type NodeView, progressOf, statusTable } from '../../ops/cluster-view.ts'
+import {
+  columns,
+  haveAdopted,
+  type NodeView,
+  progressOf,
+  statusTable,
+} from '../../ops/cluster-view.ts'
 
 const test = suite('cluster view')
 
@@ -33,6 +39,13 @@ test('nothing is said while a group has no leader, or has adopted nothing yet', 
   assert.is(progressOf([leader(1, null)], [1]), null)
   const follower = { ...leader(1, 5), status: { ...leader(1, 5).status, role: 'follower' } }
   assert.is(progressOf([follower], [1]), null)
+})
+
+test('a configuration is adopted when every node says so', () => {
+  assert.ok(haveAdopted([leader(1, 5), leader(2, 6)], 5))
+  assert.not(haveAdopted([leader(1, 5), leader(2, 4)], 5))
+  assert.not(haveAdopted([leader(1, 5), leader(2, null)], 0))
+  assert.not(haveAdopted([leader(1, 5), down], 5))
 })
 
 test('data without any group to go to, and data being deleted, is not on its way', () => {
