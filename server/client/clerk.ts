@@ -186,6 +186,7 @@ export class Clerk {
       const error = failure(answer, isWrite, target.base)
       if (answer.reason === 'aborted') return { type: 'failed', error }
       this.route.suspect(target)
+      this.refreshBehind(leftMs)
       return { type: 'again', error }
     }
     if (answer.type === 'notUnderstood') {
@@ -215,6 +216,16 @@ export class Clerk {
       if (cause instanceof ShardglassError) return { ...step, isFree: false }
       throw cause
     }
+  }
+
+  /**
+   * A group that has left and was stopped says nothing more, not even where its shards went. The
+   * next attempt does not wait for the answer: most often one replica of a group is down, no more.
+   */
+  private refreshBehind(leftMs: number): void {
+    this.route.refresh(Math.min(leftMs, ATTEMPT_TIMEOUT_MS)).catch(error => {
+      if (!(error instanceof ShardglassError)) throw error
+    })
   }
 
   private node(base: string): NodeQueue {
