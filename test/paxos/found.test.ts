@@ -4,7 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { LogRecord } from '../../server/paxos/record.ts'
 import { recover } from '../../server/paxos/recovery.ts'
-import { DirectedGroup, ofType } from '../support/directed-group.ts'
+import { DirectedGroup, type OnWire, ofType } from '../support/directed-group.ts'
 
 const test = suite('found by simulation')
 
@@ -90,6 +90,37 @@ test('a leader that is told of a decision not its own steps down, and proposes n
   assert.is.not(group.status(0).role, 'leader')
   assert.is(group.replies.get(99)?.type, 'notLeader')
   assert.is(group.life(0).machine.log, '')
+})
+
+test('of open values in one slot the one of the highest ballot is proposed again (P6)', () => {
+  const group = new DirectedGroup(5)
+  group.campaign(0)
+  group.settle()
+  group.request(0, 'x')
+  group.deliver(item => item.to === 1 && ofType('accept')(item))
+  group.sync(1)
+  group.drop(() => true)
+  // The next leader has seen nothing of it: its noop takes the same slot, at one voter.
+  group.campaign(4)
+  const among = [2, 3, 4]
+  const isAmong = (type: 'preVote' | 'preVoteReply' | 'prepare' | 'promise') => (item: OnWire) =>
+    among.includes(item.from.replica) && among.includes(item.to) && ofType(type)(item)
+  group.deliver(isAmong('preVote'))
+  group.deliver(isAmong('preVoteReply'))
+  group.sync(4)
+  group.deliver(isAmong('prepare'))
+  for (const replica of among) group.sync(replica)
+  group.deliver(isAmong('promise'))
+  assert.is(group.status(4).role, 'leader')
+  group.deliver(item => item.to === 2 && ofType('accept')(item))
+  group.sync(2)
+  group.drop(() => true)
+  group.campaign(3)
+  group.settle([1, 2, 3])
+  assert.is(group.status(3).role, 'leader')
+  group.request(3, 'y')
+  group.settle([1, 2, 3])
+  assert.is(group.life(3).machine.log, 'y')
 })
 
 const accept = (slot: number, round: number, decided: number): LogRecord => ({
