@@ -7,7 +7,7 @@ import { fnv1a } from '../../server/bytes.ts'
 import { CALM, type NetworkWeather } from '../simulation/network.ts'
 import { type Client, overSeeds, Scenario, UNRELIABLE } from './scenario.ts'
 
-const SEEDS = 8
+const SEEDS = 4
 
 const test = suite('course: replicated key/value')
 
@@ -39,7 +39,7 @@ test('put, puthash and get through any server make one history', () => {
 })
 
 test('20 rounds of 15 concurrent clients leave all servers with the same answers', () => {
-  overSeeds(4, seed => {
+  overSeeds(2, seed => {
     const scenario = group(seed, 3)
     const clients = Array.from({ length: 15 }, () => scenario.client())
     for (let round = 0; round < 20; round++) {
@@ -136,7 +136,7 @@ test('on an unreliable network every puthash runs exactly once', () => {
 })
 
 test('clients that hammer servers which are cut off do not hold up the majority', () => {
-  overSeeds(3, seed => {
+  overSeeds(2, seed => {
     const scenario = group(seed, 5)
     const { network } = scenario.cluster
     for (let turn = 0; turn < 5; turn++) {
@@ -200,14 +200,14 @@ function repartitioned(seed: number, weather: NetworkWeather): number {
 }
 
 test('20 s of random partitions: exact chains, and no client waits longer than 2 s', () => {
-  overSeeds(3, seed => {
+  overSeeds(2, seed => {
     const longest = repartitioned(seed, CALM)
     assert.ok(longest < 2_000, `${longest} ms`)
   })
 })
 
 test('20 s of random partitions, unreliable: exact chains, and no client waits 5 s', () => {
-  overSeeds(3, seed => {
+  overSeeds(2, seed => {
     const longest = repartitioned(seed, UNRELIABLE)
     assert.ok(longest < 5_000, `${longest} ms`)
   })

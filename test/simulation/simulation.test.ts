@@ -8,8 +8,8 @@ import { type RunResult, runSeed } from './run-seed.ts'
 import { shrink } from './shrink.ts'
 
 const SEEDS = Number(process.env.SEEDS ?? 0)
-const CLUSTERS = SEEDS || 30
-const GROUPS = SEEDS || 40
+const CLUSTERS = SEEDS || 12
+const GROUPS = SEEDS || 24
 const SECONDS = 20
 
 const test = suite('simulation')
