@@ -31,10 +31,7 @@ function begin(cluster: Cluster, fault: Fault, recovery: Recovery): void {
     case 'crashAll':
       return crash(nodes, later)
     case 'crashLeaders':
-      return crash(
-        nodes.filter(node => node.status()?.role === 'leader'),
-        later,
-      )
+      return crash(nodes.filter(isLeading), later)
     case 'pause':
       return nodeAt(nodes, fault.node).pause(fault.lasts)
     case 'slowDisk': {
@@ -45,15 +42,8 @@ function begin(cluster: Cluster, fault: Fault, recovery: Recovery): void {
       })
     }
     case 'isolate':
-    case 'oneWay': {
-      const isDeaf = fault.type === 'isolate' || fault.isDeaf
-      const isMute = fault.type === 'isolate' || !fault.isDeaf
-      const pairs = all.flatMap(other => [
-        ...(isDeaf ? [[other, fault.node] as const] : []),
-        ...(isMute ? [[fault.node, other] as const] : []),
-      ])
-      return cut(cluster, pairs, later)
-    }
+    case 'oneWay':
+      return cut(cluster, linksOf(fault, all), later)
     case 'split':
       network.split(fault.sides)
       return later(() => network.split([all]))
@@ -74,6 +64,23 @@ function begin(cluster: Cluster, fault: Fault, recovery: Recovery): void {
     default:
       return unreachable(fault)
   }
+}
+
+function isLeading(node: AnyNode): boolean {
+  return node.status()?.role === 'leader'
+}
+
+/** The links of a node that is cut off, in both directions or in one. */
+function linksOf(
+  fault: Extract<Fault, { type: 'isolate' | 'oneWay' }>,
+  all: readonly number[],
+): readonly (readonly [number, number])[] {
+  const isDeaf = fault.type === 'isolate' || fault.isDeaf
+  const isMute = fault.type === 'isolate' || !fault.isDeaf
+  return all.flatMap(other => [
+    ...(isDeaf ? [[other, fault.node] as const] : []),
+    ...(isMute ? [[fault.node, other] as const] : []),
+  ])
 }
 
 function crash(nodes: readonly AnyNode[], later: (run: () => void) => void): void {

@@ -2,7 +2,7 @@
 
 import type { Input, Message, Now, Output, Replica, Sender } from '../../server/contract.ts'
 import { systemClock } from '../../server/host/clock.ts'
-import { createHost, type Host, type HostLog } from '../../server/host/host.ts'
+import { createHost, type Host, type HostLog, type HostStore } from '../../server/host/host.ts'
 import type { LogRecord } from '../../server/paxos/record.ts'
 
 export type Reply = { readonly type: string }
@@ -59,13 +59,7 @@ export function createRig(options: RigOptions = {}): Rig {
   const host = createHost<string, Reply>({
     replica,
     log,
-    store: {
-      flush: () => {
-        effects.push('flush store')
-        return rig.flushStore()
-      },
-      close: () => void effects.push('close store'),
-    },
+    store: createStore(effects, () => rig.flushStore()),
     transport: {
       send: (to, message) => void effects.push(`send ${message.type} to ${to.length}`),
       flush: () => void effects.push('flush sends'),
@@ -91,6 +85,16 @@ export function createRig(options: RigOptions = {}): Rig {
     log,
   }
   return rig
+}
+
+function createStore(effects: string[], flush: () => Promise<void>): HostStore {
+  return {
+    flush: () => {
+      effects.push('flush store')
+      return flush()
+    },
+    close: () => void effects.push('close store'),
+  }
 }
 
 function createLog(effects: string[], onFlush: () => void): HostLog {
