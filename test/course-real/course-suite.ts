@@ -30,10 +30,16 @@ export function courseSuite(name: string, options: SuiteOptions): CourseSuite {
     return running
   }
   test.before(async () => {
-    running = await CourseCluster.start({ ...options, seed })
-    for (const gid of options.joining ?? []) {
-      const { num } = await running.join(gid)
-      await running.settled(num, [gid])
+    try {
+      running = await CourseCluster.start({ ...options, seed })
+      for (const gid of options.joining ?? []) {
+        const { num } = await running.join(gid)
+        await running.settled(num, [gid])
+      }
+    } catch (error) {
+      console.error(error) // uvu itself says nothing of what fails in here
+      for (const line of running?.errors ?? []) console.error(line)
+      throw error
     }
   })
   test.before.each(() => {

@@ -80,6 +80,36 @@ test('a replica that can send but not be reached learns, and the others go on', 
   assert.is(await textAt(clerkAt(replica, 8_000), 'deaf'), 'heard')
 })
 
+test('a leader that is cut off never answers with what was overwritten', async () => {
+  for (let round = 0; round < (isFull ? 5 : 2); round++) {
+    const { replica } = await cluster().leader(1)
+    const recorder = new Recorder()
+    const key = `cut-${round}`
+    await clerkAt(replica).put(key, 'before')
+    cluster().network.partition(
+      names(replica),
+      names(...[0, 1, 2, 3, 4].filter(other => other !== replica)),
+    )
+    let isOver = false
+    const reading = together(4, async index => {
+      const clerk = clerkAt(replica, 3_000)
+      const reader = recorder.client(clerk)
+      while (!isOver) {
+        await reader.get(key).catch(() => '') // no answer is an answer here
+        await pause(5 + index)
+      }
+    })
+    const writer = recorder.client(clerkAt((replica + 1) % 5))
+    for (const value of ['1', '2', '3']) await writer.put(key, value)
+    await pause(200)
+    isOver = true
+    cluster().network.heal()
+    await reading
+    assert.is(await writer.get(key), '3')
+    recorder.check()
+  }
+})
+
 test('a majority goes on at once after servers are cut off amid agreements', async () => {
   const { network } = cluster()
   const majority = clerkAt(2)
