@@ -195,6 +195,7 @@ export class Client {
       history,
       attemptTimeout: 80_000,
       giveUpAfter: 60 * SECOND,
+      stray: 0,
     })
   }
 

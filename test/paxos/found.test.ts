@@ -123,6 +123,22 @@ test('of open values in one slot the one of the highest ballot is proposed again
   assert.is(group.life(3).machine.log, 'y')
 })
 
+test('a read waits for a confirmation that left after it came', () => {
+  const group = new DirectedGroup(3)
+  group.campaign(0)
+  group.settle()
+  const first = group.request(0, 'read')
+  assert.is(group.replies.get(first), undefined)
+  const second = group.request(0, 'read')
+  group.deliver(ofType('heartbeat'))
+  group.deliver(ofType('heartbeatReply'))
+  assert.is(group.replies.get(first)?.type, 'ok')
+  assert.is(group.replies.get(second), undefined, 'the first confirmation was older')
+  group.deliver(ofType('heartbeat'))
+  group.deliver(ofType('heartbeatReply'))
+  assert.is(group.replies.get(second)?.type, 'ok')
+})
+
 const accept = (slot: number, round: number, decided: number): LogRecord => ({
   type: 'accept',
   slot,

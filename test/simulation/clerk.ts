@@ -30,6 +30,8 @@ export type ClerkOptions = {
   /** µs for one attempt, and for all of them together. */
   readonly attemptTimeout: number
   readonly giveUpAfter: number
+  /** Share of attempts at any replica, whoever is believed to lead. */
+  readonly stray: number
 }
 
 type Attempted = {
@@ -146,7 +148,10 @@ export class Clerk {
   private target(operation: Attempted): { gid: number; replica: number } {
     const { random, gids, replicas } = this.options
     const gid = this.owners.get(this.shardOf(operation.key))?.gid ?? random.pick(gids)
-    return { gid, replica: this.leaders.get(gid) ?? random.between(0, replicas - 1) }
+    const any = random.between(0, replicas - 1)
+    // Now and then not the leader: perhaps one that was deposed and does not know it.
+    const isStray = random.chance(this.options.stray)
+    return { gid, replica: isStray ? any : (this.leaders.get(gid) ?? any) }
   }
 
   private shardOf(key: string): number {

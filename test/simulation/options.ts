@@ -26,6 +26,8 @@ export type RunOptions = {
   readonly syncMax: number
   readonly segmentRecords: number
   readonly latencyMax: number
+  /** Share of a clerk's attempts that ask any replica. */
+  readonly stray: number
   readonly drift: number
   readonly flushEvery: number
   /** µs between configuration changes, 0 for none. */
@@ -68,6 +70,7 @@ export function drawOptions(
     syncMax: random.pick([300, 2_000, 30_000]),
     segmentRecords: random.pick([20, 100, 1000]),
     latencyMax: random.pick([0, 50, 500]),
+    stray: random.pick([0, 0.1, 0.4]),
     drift: random.chance(0.5) ? 0.04 : 0,
     flushEvery: random.pick([100_000, 500_000, 3_000_000]),
     reconfigureEvery: isSingle ? 0 : random.pick([300_000, 1_000_000, 2_500_000]),

@@ -108,6 +108,7 @@ class Run {
       history: this.history,
       attemptTimeout: 250_000,
       giveUpAfter: 6 * SECOND,
+      stray: options.stray,
     })
   }
 
