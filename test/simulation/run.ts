@@ -1,14 +1,14 @@
 // The simulation from the command line: many seeds, a verdict for each, what was counted in all.
 // A violation prints its seed and how to see it again, and makes the exit code 1.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { Worker } from 'node:worker_threads'
 import { drawOptions } from './options.ts'
 import { type RunResult, runSeed } from './run-seed.ts'
 import { shrink } from './shrink.ts'
+import type { Job } from './worker.ts'
 
 const { values } = parseArgs({
   options: {
@@ -73,7 +73,7 @@ function commit(): string {
   }
 }
 
-/** Job j of n runs every n-th seed, in a thread of its own where there are several. */
+/** Job j of n runs every n-th seed, in a process of its own where there are several. */
 async function spread(
   first: number,
   count: number,
@@ -87,11 +87,14 @@ async function spread(
   const file = fileURLToPath(new URL('./worker.ts', import.meta.url))
   const workers = Array.from({ length: jobs }, (_, job) => {
     const seeds = Array.from({ length: count }, (_, index) => first + index)
-    const mine = seeds.filter(seed => seed % jobs === job)
-    return new Worker(file, { workerData: { seeds: mine, shape } })
+    const work: Job = { seeds: seeds.filter(seed => seed % jobs === job), shape }
+    const worker = fork(file, { serialization: 'advanced' })
+    worker.on('message', (result: RunResult) => onResult(result))
+    worker.send(work)
+    return worker
   })
-  for (const worker of workers) worker.on('message', onResult)
-  await Promise.all(workers.map(worker => once(worker, 'exit')))
+  const codes = await Promise.all(workers.map(worker => once(worker, 'exit')))
+  if (codes.some(([code]) => code !== 0)) throw new Error('a job ended before its seeds did')
 }
 
 function report(total: Total, counters: ReadonlyMap<string, number>, seconds: number): void {

@@ -1,9 +1,18 @@
-// One thread of `run.ts --jobs`: runs its seeds, tells each result.
+// One process of `run.ts --jobs`: is sent its seeds, tells each result, ends when its parent does.
 
-import { parentPort, workerData } from 'node:worker_threads'
 import { drawOptions } from './options.ts'
 import { runSeed } from './run-seed.ts'
 
-const { seeds, shape } = workerData
+export type Job = {
+  readonly seeds: readonly number[]
+  readonly shape: { readonly isSingle: boolean; readonly seconds: number }
+}
 
-for (const seed of seeds) parentPort?.postMessage(runSeed(drawOptions(seed, shape)))
+process.once('message', ({ seeds, shape }: Job) => {
+  const next = (place: number) => {
+    const seed = seeds[place]
+    if (seed === undefined) process.disconnect()
+    else process.send?.(runSeed(drawOptions(seed, shape)), () => next(place + 1))
+  }
+  next(0)
+})
