@@ -180,6 +180,10 @@ test('random partitions of an unreliable network leave every chain exact', async
   isOver = true
   network.heal()
   await within(HEALED_MS_MAX + 2_000, 'all clients after healing', clients)
+  const waits = recorder.history.map(({ calledAt, returnedAt }) => returnedAt - calledAt)
+  if (process.env.COURSE_TIMES === '1') {
+    console.log(`${waits.length} operations, the longest ${Math.max(...waits).toFixed(0)} ms`)
+  }
   for (const { key, last } of await clients) {
     for (const replica of [0, 1, 2, 3, 4]) assert.is(await textAt(clerkAt(replica), key), last)
   }

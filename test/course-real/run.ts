@@ -39,9 +39,17 @@ function runFile(file: string): Promise<{ readonly output: string; readonly isGo
     child.on('close', code => {
       clearTimeout(timer)
       const output = stripVTControlCharacters(Buffer.concat(chunks).toString('utf8'))
-      done({ output, isGood: code === 0 })
+      done({ output, isGood: code === 0 && isWhole(output) })
     })
   })
+}
+
+/** All cases of the file passed: where the cluster does not even start, none fails and none runs. */
+function isWhole(output: string): boolean {
+  const [total, passed] = ['Total', 'Passed'].map(label =>
+    Number(new RegExp(`^ *${label}: +(\\d+)`, 'm').exec(output)?.[1] ?? 0),
+  )
+  return total === passed && passed !== undefined && passed > 0
 }
 
 function count(tallies: Map<string, Tally>, output: string): void {
