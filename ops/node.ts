@@ -164,6 +164,7 @@ class Assembly<Request, Reply> {
         backend: host,
         peers: transport,
         self: { gid, replica: options.replica },
+        replicas: options.peers.map((_, id) => id),
         deadlines: this.deadlines,
         onFault,
       },

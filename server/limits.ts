@@ -62,8 +62,8 @@ export const ELECTION_TIMEOUT_MAX_MS = 900
 export const LEASE_MS = 350
 /** Clocks run apart by no more than this fraction: a leader uses so much less of its lease. */
 export const CLOCK_DRIFT_MAX = 0.1
-/** An accept without an answer is sent again. */
-export const RESEND_MS = 250
+/** An accept without an answer is sent again: several times before a client's attempt ends. */
+export const RESEND_MS = 100
 /** Own records without a durable write for so long: the leader's disk is sick, it steps down. */
 export const OWN_DISK_TIMEOUT_MS = 1_000
 /** A gap in the log is fetched only when it has lasted: accepts may overtake each other. */

@@ -34,6 +34,8 @@ export type GatewayOptions<Request, Reply> = {
   readonly backend: Backend<Request, Reply>
   readonly peers: PeerCaller<Request, Reply>
   readonly self: { readonly gid: number; readonly replica: number }
+  /** Ids of the replicas of this group, this one included. */
+  readonly replicas: readonly number[]
   readonly deadlines: Deadlines
   readonly onFault: (error: unknown) => void
   readonly nowMs?: () => number
@@ -213,11 +215,10 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
 
   /** Whom to ask after a refusal: a group's servers, nobody for now (null), or nobody at all. */
   private visitAfter(judgement: Judgement): Visit | null | 'nowhere' {
-    const { self, backend } = this.context
+    const { self, replicas } = this.context
     switch (judgement.type) {
       case 'leader': {
-        const members = backend.status().members.map(member => member.replica)
-        const left = members.filter(replica => replica !== self.replica)
+        const left = replicas.filter(replica => replica !== self.replica)
         if (judgement.leader !== null && judgement.leader !== self.replica) {
           moveFirst(left, judgement.leader)
         }

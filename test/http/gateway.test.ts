@@ -30,6 +30,7 @@ class Fixture {
     backend: this.local,
     peers: this.peers,
     self: { gid: 1, replica: 0 },
+    replicas: [0, 1, 2],
     deadlines: this.deadlines,
     onFault: error => this.faults.push(error),
     random: () => 0,

@@ -45,6 +45,7 @@ export class KvNode {
       backend,
       peers,
       self: { gid: 1, replica: 0 },
+      replicas: [0, 1, 2],
       deadlines,
       onFault,
     })

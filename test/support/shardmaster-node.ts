@@ -77,6 +77,7 @@ export class ShardmasterNode {
       backend,
       peers: { call },
       self: { gid: 0, replica },
+      replicas: [0, 1, 2],
       deadlines: new Deadlines(),
       onFault,
     })
