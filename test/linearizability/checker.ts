@@ -12,7 +12,7 @@ export type Verdict =
   | { readonly type: 'illegal'; readonly key: string; readonly detail: string }
   | { readonly type: 'undecided'; readonly key: string; readonly detail: string }
 
-const STEPS_MAX = 2_000_000
+const STEPS_MAX = 20_000_000
 /** How many operations of unknown outcome may follow each other directly, in turn. */
 const UNKNOWN_RUNS = [1, 2, 4] as const
 
