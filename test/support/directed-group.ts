@@ -66,9 +66,11 @@ export class DirectedGroup {
   readonly replies = new Map<number, { type: string; log?: string }>()
   readonly lives: Life[] = []
   private readonly settings: Settings
+  private readonly count: number
   private nextId = 1
 
   constructor(count: number, settings: Partial<Settings> = {}) {
+    this.count = count
     // Nobody campaigns unless told to: elections time out after 10 s of 20.
     this.settings = { ...DEFAULT_SETTINGS, electionMax: 20_000_000, ...settings }
     const members = Array.from({ length: count }, (_, replica) => ({
@@ -92,7 +94,7 @@ export class DirectedGroup {
     const core = createReplica({
       gid: 1,
       self: { replica, incarnation },
-      peers: Array.from({ length: Math.max(this.lives.length, replica + 1, 3) }, (_, id) => id),
+      peers: Array.from({ length: this.count }, (_, id) => id),
       settings: this.settings,
       random: () => 0.5,
       store,
