@@ -3,10 +3,10 @@
 
 import { availableParallelism, loadavg } from 'node:os'
 import * as assert from 'uvu/assert'
+import { checkHistory } from '../../ops/history/checker.ts'
+import type { Action, Operation, Outcome } from '../../ops/history/history.ts'
 import { fnv1a } from '../../server/bytes.ts'
 import { type Clerk, ShardglassError } from '../../server/client/clerk.ts'
-import { checkHistory } from '../linearizability/checker.ts'
-import type { Action, Operation, Outcome } from '../linearizability/history.ts'
 
 const NONE = { type: 'none' } as const
 

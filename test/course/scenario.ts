@@ -2,11 +2,11 @@
 // functions, partitions and restarts in one line, and a check of everything at the end.
 
 import * as assert from 'uvu/assert'
+import { checkHistory } from '../../ops/history/checker.ts'
+import type { Action, Operation, Outcome } from '../../ops/history/history.ts'
 import { DEFAULT_SETTINGS, type Settings } from '../../server/paxos/settings.ts'
 import type { Config } from '../../server/shardmaster/config.ts'
 import type { Change, ShardmasterReply } from '../../server/shardmaster/operation.ts'
-import { checkHistory } from '../linearizability/checker.ts'
-import type { Action, Operation, Outcome } from '../linearizability/history.ts'
 import { Admin } from '../simulation/admin.ts'
 import { Clerk } from '../simulation/clerk.ts'
 import { Cluster } from '../simulation/cluster.ts'

@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Outcome } from '../linearizability/history.ts'
+import type { Outcome } from '../../ops/history/history.ts'
 import { randomAction } from '../simulation/clerk.ts'
 import type { NetworkWeather } from '../simulation/network.ts'
 import { type Client, overSeeds, Scenario, UNRELIABLE } from './scenario.ts'

@@ -2,8 +2,8 @@
 // unknown operations, and every version that an unknown write may have had. Written without the
 // fast checker's model, so that the two can be held against each other.
 
+import type { Operation } from '../../ops/history/history.ts'
 import { fnv1a } from '../../server/bytes.ts'
-import type { Operation } from './history.ts'
 
 type Copy = { readonly value: string | null; readonly version: number; readonly highest: number }
 

@@ -2,9 +2,9 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { checkHistory } from '../../ops/history/checker.ts'
 import { Random } from '../support/random.ts'
 import { isLinearizableByForce } from './brute-force.ts'
-import { checkHistory } from './checker.ts'
 import { randomHistory, spoiled } from './random-history.ts'
 
 const HISTORIES = 30_000

@@ -1,9 +1,9 @@
 // Histories for testing the checker: what concurrent clients of one honest copy would see, and the
 // same with one answer changed.
 
+import type { Action, Condition, Operation, Outcome } from '../../ops/history/history.ts'
 import { fnv1a } from '../../server/bytes.ts'
 import type { Random } from '../support/random.ts'
-import type { Action, Condition, Operation, Outcome } from './history.ts'
 
 export type HistoryShape = {
   readonly operations: number

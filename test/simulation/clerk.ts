@@ -1,10 +1,10 @@
 // A client in a closed loop: one operation after the other, each repeated under its number until its
 // outcome is known or it gives up. Notes what it saw for the linearizability check.
 
+import type { Action, Condition, Operation, Outcome } from '../../ops/history/history.ts'
 import type { ShardkvRequest, Write } from '../../server/shardkv/operation.ts'
 import type { ShardkvReply } from '../../server/shardkv/reply.ts'
 import { shardOf } from '../../server/shardmaster/config.ts'
-import type { Action, Condition, Operation, Outcome } from '../linearizability/history.ts'
 import type { Random } from '../support/random.ts'
 import type { World } from './world.ts'
 

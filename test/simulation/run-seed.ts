@@ -1,8 +1,8 @@
 // One simulated run, from warm-up over chaos and healing to the final comparison. Everything follows
 // from the options; a run ends with what was counted, or with what was violated.
 
-import { checkHistory } from '../linearizability/checker.ts'
-import type { Action, Operation } from '../linearizability/history.ts'
+import { checkHistory } from '../../ops/history/checker.ts'
+import type { Action, Operation } from '../../ops/history/history.ts'
 import { Random } from '../support/random.ts'
 import { Admin } from './admin.ts'
 import { Clerk, randomAction } from './clerk.ts'

@@ -2,8 +2,8 @@
 // could have run? Wing & Gong's search with Lowe's memoization (Testing for linearizability, 2017):
 // a set of operations already placed together with the state that it led to is never tried twice.
 
-import { Random } from '../support/random.ts'
 import { ABSENT, type KeyState, type Operation, runOn, stateKey } from './history.ts'
+import { Random } from './random.ts'
 import { Witnesses } from './witnesses.ts'
 
 /** `undecided`: too many orders were tried; to be treated as a failure. */
