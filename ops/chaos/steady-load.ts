@@ -1,0 +1,78 @@
+// Writers whose answers are counted by time: for how long there was none, and how many there are.
+
+import type { Random } from '../history/random.ts'
+import type { ChaosCluster } from './cluster.ts'
+import { pause } from './command.ts'
+import { HttpWay } from './recorder.ts'
+
+export type SteadyLoadOptions = {
+  readonly cluster: ChaosCluster
+  readonly random: Random
+  readonly writers: number
+  /** Each rests so long between two writes, in ms. */
+  readonly restMs: number
+  readonly valueBytes: number
+  readonly keys: number
+  /** Share of operations that only read. */
+  readonly reads: number
+  readonly attemptMs: number
+}
+
+const TIMEOUT_MS = 60_000
+
+export class SteadyLoad {
+  /** When operations were answered, ascending. */
+  readonly answers: number[] = []
+  /** Longest that one client waited for one operation, in ms. */
+  longestWaitMs = 0
+  failed = 0
+  private readonly options: SteadyLoadOptions
+  private readonly ways: readonly HttpWay[]
+  private readonly working: Promise<unknown>
+  private isStopped = false
+
+  constructor(options: SteadyLoadOptions) {
+    this.options = options
+    const { cluster, random, writers, attemptMs } = options
+    const urls = cluster.members.filter(({ gid }) => gid > 0).map(({ url }) => url)
+    this.ways = Array.from({ length: writers }, (_, index) => {
+      const id = `load-${random.word()}-${index}`
+      const limits = { attemptMs, timeoutMs: TIMEOUT_MS }
+      return new HttpWay({ id, token: cluster.token, nodes: () => urls, random, ...limits })
+    })
+    this.working = Promise.all(this.ways.map(way => this.write(way)))
+  }
+
+  /** Longest time without an answer in a stretch of time, its ends included. */
+  longestGap(from: number, to: number): number {
+    const inside = this.answers.filter(at => at >= from && at <= to)
+    const marks = [from, ...inside, to]
+    return Math.max(...marks.slice(1).map((at, index) => at - (marks[index] ?? at)))
+  }
+
+  countSince(from: number): number {
+    return this.answers.length - this.answers.findIndex(at => at >= from)
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+    await this.working
+    await Promise.all(this.ways.map(way => way.close()))
+  }
+
+  private async write(way: HttpWay): Promise<void> {
+    const { random, restMs, valueBytes, keys, reads } = this.options
+    const value = Buffer.alloc(valueBytes, 'v')
+    while (!this.isStopped) {
+      const key = `load-${random.between(1, keys)}`
+      const startedAt = performance.now()
+      const isRead = random.chance(reads)
+      const ended = await way.run(isRead ? { op: 'get', key } : { op: 'put', key, value })
+      const endedAt = performance.now()
+      if (ended.type === 'done') this.answers.push(endedAt)
+      else this.failed += 1
+      this.longestWaitMs = Math.max(this.longestWaitMs, endedAt - startedAt)
+      await pause(restMs)
+    }
+  }
+}
