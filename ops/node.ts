@@ -19,7 +19,6 @@ import type { GroupReply, Machine } from '../server/machine.ts'
 import { encodeRecord, slotOf } from '../server/paxos/record.ts'
 import { DEFAULT_SETTINGS } from '../server/paxos/settings.ts'
 import { createReplica } from '../server/replica.ts'
-import { readApplied } from '../server/store-meta.ts'
 import { describe, type Life, Refusal, type Running } from './life.ts'
 import type { ShardkvOptions, ShardmasterOptions } from './options.ts'
 import { readSecret } from './secrets.ts'
@@ -139,7 +138,7 @@ class Assembly<Request, Reply> {
       clock: systemClock,
       overloaded,
       node: { kind, cluster, version },
-      appliedSlot: () => readApplied(store),
+      appliedSlot: () => core.applied,
       encodeRecord,
       slotOf,
       onEvents: onEvents ?? (() => undefined),
