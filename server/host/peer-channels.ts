@@ -80,7 +80,8 @@ export class PeerChannels<Request, Reply> {
       isWanted: item => item.call === null || calls.isOpen(item.call),
       onWritten(item, link) {
         countSent(counters, item.type, item.size)
-        if (item.type !== 'ping' && item.type !== 'pong') link.isUsed = true
+        if (item.type === 'ping') onPingWritten(link)
+        else if (item.type !== 'pong') link.isUsed = true
         if (item.call !== null) calls.onWritten(item.call, link)
       },
       onFrame: (frame, link) => this.onFrame(frame, link),
@@ -283,15 +284,28 @@ export class PeerChannels<Request, Reply> {
 
   /** Counts pings, not time: after a stall of our own the answers come before the next look. */
   private probe(link: PeerLink): void {
+    if (link.isPingWaiting) {
+      // It found nothing to go along with.
+      link.isPingWaiting = false
+      link.flush()
+      return
+    }
     const patience = PEER_PINGS_MAX + link.unansweredBytes / PEER_PATIENCE_BYTES
     if (link.unanswered >= patience) {
       link.destroy('silent')
       return
     }
     if (!link.isUsed && link.unanswered === 0) return
-    if (link.pingedAt === 0) link.pingedAt = monotonicMicros()
     link.isUsed = false
     link.unanswered += 1
-    this.enqueue(link, this.ping)
+    // The first goes along with the link's next frame: alone it would wake its receiver for itself.
+    link.isPingWaiting = link.unanswered === 1
+    if (link.isPingWaiting) this.onDropped(link.queue.push(this.ping), 'queueFull')
+    else this.enqueue(link, this.ping)
   }
+}
+
+function onPingWritten(link: PeerLink): void {
+  link.isPingWaiting = false
+  if (link.pingedAt === 0) link.pingedAt = monotonicMicros()
 }

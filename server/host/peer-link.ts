@@ -48,6 +48,8 @@ export class PeerLink {
   roundTripMicros: number | null = null
   /** Pings sent since the last frame came in. */
   unanswered = 0
+  /** A ping is in the queue, for the next frame to take along. */
+  isPingWaiting = false
   /** µs of the monotonic clock; 0 when no ping is under way. */
   pingedAt = 0
   /** Bytes written since the last frame came in. */

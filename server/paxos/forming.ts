@@ -19,7 +19,16 @@ export function formOn(state: PeerState): void {
  * question went, a leader may hear everyone's answers and yet be out of everyone's reach.
  */
 export function callLeader(state: PeerState): void {
-  if (!isCalling(state) || state.leader === null || state.now < state.nextHelloAt) return
+  if (state.now >= state.nextHelloAt) call(state)
+}
+
+/** … a little early where it has just heard and answered it: one wakeup for both, on both sides. */
+export function callAlong(state: PeerState): void {
+  if (state.now >= state.nextHelloAt - state.settings.heartbeat) call(state)
+}
+
+function call(state: PeerState): void {
+  if (!isCalling(state) || state.leader === null) return
   state.nextHelloAt = state.now + state.settings.leaderCall
   state.effects.send(state.leader.replica, { type: 'hello', formation: state.formation })
 }

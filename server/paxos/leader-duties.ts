@@ -5,6 +5,7 @@
 import type { Sender } from '../contract.ts'
 import { refuse } from './acceptor.ts'
 import { compareBallots } from './ballot.ts'
+import { callAlong } from './forming.ts'
 import { heardLeader, learnWatermark } from './learner.ts'
 import type { PaxosMessage } from './message.ts'
 import { acceptMessage, type Leadership, noteAnswer, stepDown } from './proposer.ts'
@@ -29,6 +30,7 @@ export function onHeartbeat(state: PeerState, from: Sender, message: Heartbeat):
     decided: state.log.decided,
     applied: state.applied,
   })
+  callAlong(state)
 }
 
 export function onHeartbeatReply(state: PeerState, from: Sender, message: HeartbeatReply): void {

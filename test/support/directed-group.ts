@@ -173,9 +173,13 @@ export class DirectedGroup {
   }
 
   /** Everything between these replicas arrives and every disk works, until nothing is left. */
-  settle(among: readonly number[] = this.lives.map((_, replica) => replica)): void {
+  settle(
+    among: readonly number[] = this.lives.map((_, replica) => replica),
+    isLost: (item: OnWire) => boolean = () => false,
+  ): void {
     for (let round = 0; round < 1000; round++) {
       for (const replica of among) this.sync(replica)
+      this.drop(isLost)
       const moved = this.deliver(
         ({ from, to }) => among.includes(from.replica) && among.includes(to),
       )
