@@ -158,8 +158,8 @@ export const PEER_CONNECT_MS = 1_000
 export const PEER_RETRY_MIN_MS = 20
 export const PEER_RETRY_MAX_MS = 1_000
 /** A channel in use is pinged this often; it is given up after so many pings without an answer. */
-export const PEER_PING_MS = 500
-export const PEER_PINGS_MAX = 3
+export const PEER_PING_MS = 750
+export const PEER_PINGS_MAX = 2
 /** … and one more for each so many bytes on their way: a slow network is not a dead peer. */
 export const PEER_PATIENCE_BYTES = 256 * 1024
 /** A channel without use is closed. Longer than any poll. */

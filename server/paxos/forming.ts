@@ -43,7 +43,9 @@ export function onHello(
   from: Sender,
   message: Extract<PaxosMessage, { type: 'hello' | 'helloReply' }>,
 ): void {
-  if (message.type === 'hello') {
+  // The call of a follower to its leader needs no answer: it says all there is to say by coming.
+  const isCall = message.formation !== null && state.formation !== null
+  if (message.type === 'hello' && !isCall) {
     state.effects.send(from.replica, { type: 'helloReply', formation: state.formation })
   }
   const follower = state.leadership?.followers.get(from.replica)

@@ -58,7 +58,7 @@ for (const [count, callers] of [
   })
 }
 
-test('calls are few: each follower makes two or three a second, each answered once', () => {
+test('calls are few: each follower makes two or three a second, and needs no answer', () => {
   const group = led(3)
   const seen = { hello: 0, helloReply: 0 }
   const see = ({ message: { type } }: OnWire): boolean => {
@@ -71,7 +71,7 @@ test('calls are few: each follower makes two or three a second, each answered on
     group.settle(undefined, see)
   }
   assert.ok(seen.hello >= 18 && seen.hello <= 32, `${seen.hello} calls`)
-  assert.is(seen.helloReply, seen.hello)
+  assert.is(seen.helloReply, 0)
 })
 
 test('a call goes along with the answer to a heartbeat: neither side is woken for it', () => {
