@@ -40,6 +40,8 @@ type Walked = { readonly records: WalRecord[]; readonly end: number }
 
 const FIRST_LINK: Link = { sequence: 1, previous: 0 }
 const ZEROS = Buffer.alloc(4096)
+/** Read at once. */
+const READ_BYTES = 128 * 1024
 
 /** Reads all segments and cuts torn tails. Throws WalDamageError, with nothing changed. */
 export async function recover(files: WalFiles): Promise<Recovered> {
@@ -83,13 +85,19 @@ async function loadSegments(files: WalFiles): Promise<readonly LoadedSegment[]> 
   return segments
 }
 
+/** Most of a segment is zeros not written to yet: left untouched, they take no memory. */
 async function load(files: WalFiles, name: string): Promise<Buffer> {
   const fd = files.open(name, 'existing')
   try {
-    const bytes = Buffer.allocUnsafe(files.size(fd))
+    const bytes = Buffer.alloc(files.size(fd))
+    const piece = Buffer.allocUnsafe(Math.min(READ_BYTES, bytes.length))
+    const zeros = Buffer.alloc(piece.length)
     for (let done = 0; done < bytes.length; ) {
-      const count = await files.read(fd, bytes.subarray(done), done)
+      const wanted = piece.subarray(0, Math.min(piece.length, bytes.length - done))
+      const count = await files.read(fd, wanted, done)
       if (count === 0) throw new WalDamageError(`log segment ${name}: ends before its size`)
+      const isZero = piece.compare(zeros, 0, count, 0, count) === 0
+      if (!isZero) piece.copy(bytes, done, 0, count)
       done += count
     }
     return bytes
