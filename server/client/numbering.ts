@@ -16,7 +16,7 @@ export type Numbers = {
 type Lane = { readonly client: string; next: number; readonly out: Map<Numbers, number> }
 
 export class Numbering {
-  private readonly prefix = `c-${randomBytes(12).toString('hex')}`
+  private readonly prefix = `c-${randomBytes(16).toString('hex')}`
   private readonly lanes: Lane[] = []
   private readonly laneOf = new Map<Numbers, Lane>()
 

@@ -30,7 +30,7 @@ export class Lanes {
   private count = 0
 
   constructor(
-    newClient: () => string = () => `n-${randomBytes(8).toString('hex')}`,
+    newClient: () => string = () => `n-${randomBytes(16).toString('hex')}`,
     lanesMax: number = LANES_MAX,
   ) {
     this.newClient = newClient

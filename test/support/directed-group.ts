@@ -2,20 +2,26 @@
 // message arrives unless the test says so. For scenarios that chance would rarely find.
 
 import type { Input, Message, Output, Replica, Sender } from '../../server/contract.ts'
-import type { Machine, MachineContext } from '../../server/machine.ts'
+import type { Applied, Machine, MachineContext } from '../../server/machine.ts'
 import type { LogRecord } from '../../server/paxos/record.ts'
 import { DEFAULT_SETTINGS, type Settings } from '../../server/paxos/settings.ts'
 import { createReplica } from '../../server/replica.ts'
+import type { StoreReader, StoreTransaction } from '../../server/store.ts'
 import { TinyStore } from './tiny-store.ts'
 
 export type OnWire = { readonly from: Sender; readonly to: number; readonly message: Message }
 export type AppendReply = { readonly type: string; readonly log?: string }
 
+/** Where the text stands in the store. */
+const TEXT = 'text'
+
 /** Appends each command to a text; a read answers the text. */
 export class AppendMachine implements Machine<string, AppendReply> {
   log = ''
 
-  load(): void {}
+  load(store: StoreReader): void {
+    this.log = Buffer.from(store.get(TEXT) ?? []).toString()
+  }
 
   onRequest(id: number, request: string, context: MachineContext<AppendReply>): void {
     const taken =
@@ -27,8 +33,9 @@ export class AppendMachine implements Machine<string, AppendReply> {
     context.reply(id, { type: 'ok', log: this.log })
   }
 
-  apply(command: Uint8Array): AppendReply {
+  apply(command: Uint8Array, _applied: Applied, transaction: StoreTransaction): AppendReply {
     this.log += Buffer.from(command).toString()
+    transaction.put(TEXT, Buffer.from(this.log))
     return { type: 'ok', log: this.log }
   }
 
