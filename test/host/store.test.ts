@@ -50,6 +50,28 @@ on('a transaction that throws changes nothing, before and after a flush', async 
   assert.is(text(store.get('kept')), '1')
 })
 
+on('a deleted key is gone for every reader, whatever of it is on disk already', async store => {
+  for (const isFlushed of [false, true]) {
+    put(store, [
+      ['a', '1'],
+      ['b', '2'],
+    ])
+    if (isFlushed) await store.flush()
+    store.transact(transaction => {
+      transaction.delete('a')
+      assert.is(transaction.get('a'), undefined)
+    })
+    for (const _ of [1, 2]) {
+      assert.is(store.get('a'), undefined)
+      assert.equal(list(store), [['b', '2']])
+      const snapshot = store.snapshot()
+      assert.is(snapshot.get('a'), undefined)
+      snapshot.close()
+      await store.flush()
+    }
+  }
+})
+
 on('transactions are not nested, and not used after their end', store => {
   assert.throws(() => store.transact(() => store.transact(() => {})), /nested/)
   let late: (() => void) | null = null

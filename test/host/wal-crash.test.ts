@@ -85,6 +85,39 @@ test('every crash point of a run with rotation and trimming keeps what was durab
   }
 })
 
+/** Says that everything written so far may go, before each write. The promise may not. */
+async function trimAll(disk: WalDisk, progress: { durable: number }) {
+  const onDurable = (upTo: number) => {
+    progress.durable = upTo
+  }
+  const run = await runWal(disk, { onDurable })
+  for (let slot = 1; slot <= 20 && run.failures.length === 0; slot++) {
+    run.wal.trimBelow(1000)
+    run.wal.append(Buffer.from(`${slot}`.padEnd(100, '-')), slot)
+    run.wal.flush()
+    await settle(run)
+  }
+  await run.wal.close()
+}
+
+test('whatever is trimmed, what segments begin with is there after any power cut (S9)', async () => {
+  const whole = new WalDisk()
+  await trimAll(whole, { durable: 0 })
+  assert.ok(whole.operations.filter(name => name.startsWith('rename 0')).length > 2)
+  for (let point = 1; point <= whole.operations.length + 1; point++) {
+    for (const lost of ['nothing', 'everything'] satisfies Loss[]) {
+      const disk = new WalDisk()
+      disk.cutBefore = point
+      const progress = { durable: 0 }
+      await trimAll(disk, progress).catch(() => undefined)
+      const run = await runWal(disk.afterPowerCut(lost, () => 0))
+      await run.wal.close()
+      if (progress.durable === 0) continue
+      assert.ok(run.recovered.includes('header'), `crash before ${point}, lost ${lost}`)
+    }
+  }
+})
+
 async function crashAt(point: number, lost: Loss, seed: number) {
   const label = `crash before ${point}, lost ${lost}, seed ${seed}`
   const disk = new WalDisk()

@@ -5,6 +5,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
   RECORD_HEADER_BYTES,
+  readSegmentHeader,
   SEGMENT_HEADER_BYTES,
   segmentName,
 } from '../../server/host/wal-segment.ts'
@@ -234,6 +235,26 @@ test('what an earlier use of a file left behind never comes back', async () => {
   }
   assert.ok(stale > 10, `${stale} files with old records`)
   await run.wal.close()
+})
+
+test('each use of a file has a seed of its own: no value can be made to look like a record', async () => {
+  const seeds: number[] = []
+  for (let life = 0; life < 3; life++) {
+    const disk = new WalDisk()
+    const run = await runWal(disk)
+    for (let slot = 1; slot <= 20; slot++) {
+      await run.write(`${slot}`.padEnd(100, '-'), slot)
+      run.wal.trimBelow(slot)
+      const [newest = ''] = disk
+        .list()
+        .filter(name => /^\d/.test(name))
+        .sort()
+        .reverse()
+      seeds.push(readSegmentHeader(disk.content(newest), Number(newest.slice(0, 16))))
+    }
+    await run.wal.close()
+  }
+  assert.ok(new Set(seeds).size >= 12, `${new Set(seeds).size} seeds`)
 })
 
 test('random damage never brings forth a record that was not written, nor a hang', async () => {

@@ -1,0 +1,372 @@
+// Ways to lose agreement or progress, beside those in test/paxos/directed.test.ts.
+
+import fc from 'fast-check'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ELECTION_TIMEOUT_MAX_MS } from '../../server/limits.ts'
+import { type Ballot, compareBallots } from '../../server/paxos/ballot.ts'
+import { overSeeds, Scenario } from '../course/scenario.ts'
+import { CALM } from '../simulation/network.ts'
+import { DirectedGroup, type OnWire, ofType } from '../support/directed-group.ts'
+
+const test = suite('pitfalls of Paxos')
+
+const ELECTION_MAX = ELECTION_TIMEOUT_MAX_MS * 1000
+const PUT = { op: 'put', value: 'y', condition: { type: 'none' } } as const
+
+function led(replica = 0, count = 3): DirectedGroup {
+  const group = new DirectedGroup(count)
+  group.campaign(replica)
+  group.settle()
+  assert.is(group.status(replica).role, 'leader')
+  return group
+}
+
+/**
+ * Makes it leader by the promises of `voters`; nothing that it proposes then has arrived anywhere.
+ * Others neither act nor hear of it. A second try is for one that did not know the highest ballot.
+ */
+function elect(group: DirectedGroup, replica: number, voters: readonly number[]): void {
+  const isAmong = ({ from, to }: OnWire) =>
+    [from.replica, to].every(one => one === replica || voters.includes(one))
+  const pass = (type: 'preVote' | 'preVoteReply' | 'prepare' | 'promise') =>
+    group.deliver(item => isAmong(item) && ofType(type)(item))
+  for (let tries = 0; tries < 2 && group.status(replica).role !== 'leader'; tries++) {
+    group.campaign(replica)
+    pass('preVote')
+    pass('preVoteReply')
+    group.sync(replica)
+    pass('prepare')
+    for (const voter of voters) group.sync(voter)
+    pass('promise')
+  }
+  assert.is(group.status(replica).role, 'leader')
+}
+
+/** The value is at replica 1 alone, under the first ballot; replica 0 has lost it. */
+function withValueAtOne(): DirectedGroup {
+  const group = led(0)
+  group.request(0, 'x')
+  group.deliver(item => item.to === 1 && ofType('accept')(item))
+  group.sync(1)
+  group.drop(() => true)
+  group.restart(0)
+  return group
+}
+
+/** Time passes for all; messages that `isLost` says never arrive. */
+function passLosing(group: DirectedGroup, ms: number, isLost: (item: OnWire) => boolean): void {
+  const all = [...group.lives.keys()]
+  for (let passed = 0; passed < ms; passed += 10) {
+    for (const life of group.lives) life.micros += 10_000
+    for (const replica of all) group.step(replica, { type: 'tick' })
+    for (let moved = 1; moved > 0; ) {
+      for (const replica of all) group.sync(replica)
+      group.drop(isLost)
+      moved = group.deliver(() => true).length
+    }
+  }
+}
+
+test('P1: the end of an older write is no vote of the leader for a newer record', () => {
+  const group = led()
+  const before = group.life(0).durable - group.life(0).base
+  const id = group.request(0, 'x')
+  group.deliver(item => item.to === 1 && ofType('accept')(item))
+  group.drop(ofType('accept'))
+  group.sync(1)
+  group.deliver(ofType('accepted'))
+  group.step(0, { type: 'durable', upTo: before })
+  assert.is(group.replies.get(id), undefined)
+  group.sync(0)
+  assert.is(group.replies.get(id)?.log, 'x')
+})
+
+test('P2: a vote for an earlier ballot of the same leader does not count for its next one', () => {
+  const group = led(0)
+  group.request(0, 'x')
+  group.deliver(item => item.to === 1 && ofType('accept')(item))
+  group.sync(1)
+  const late = group.drop(ofType('accepted'))
+  assert.is(late.length, 1)
+  group.drop(() => true)
+  group.restart(0)
+  elect(group, 0, [2])
+  const open = group.wire.filter(ofType('accept')).map(({ message }) => message)
+  const [last] = open.toReversed()
+  assert.ok(last?.type === 'accept')
+  group.deliver(({ to, message }) => to === 2 && message.type === 'accept' && message !== last)
+  group.sync(2)
+  group.sync(0)
+  group.deliver(ofType('accepted'))
+  assert.is(group.status(0).slots.decided, last.slot - 1)
+  for (const item of late) group.inject(item)
+  assert.is(group.status(0).slots.decided, last.slot - 1)
+})
+
+test('P3: a prepare below the promise changes nothing and is refused', () => {
+  const group = led(0)
+  elect(group, 1, [2])
+  group.drop(() => true)
+  const before = group.status(2).ballot
+  const from = { gid: 1, replica: 0, incarnation: 'a0' }
+  const ballot = { round: 1, replica: 0, incarnation: 'a0' }
+  group.inject({ from, to: 2, message: { type: 'prepare', ballot, from: 1 } })
+  group.sync(2)
+  const [answer] = group.wire
+  assert.ok(answer?.message.type === 'reject' && answer.message.reason === 'ballot')
+  assert.is(group.status(2).ballot, before)
+})
+
+test('P4: the end of an older write lets no prepare leave', () => {
+  const group = new DirectedGroup(3)
+  group.campaign(0)
+  group.deliver(ofType('preVote'))
+  group.deliver(ofType('preVoteReply'))
+  group.step(0, { type: 'durable', upTo: 0 })
+  assert.is(group.wire.filter(ofType('prepare')).length, 0)
+  group.sync(0)
+  assert.is(group.wire.filter(ofType('prepare')).length, 2)
+})
+
+test('P4: ballots are in one total order, and those of two lives are never the same', () => {
+  const ballot = fc.record<Ballot>({
+    round: fc.nat(3),
+    replica: fc.nat(2),
+    incarnation: fc.constantFrom('a', 'b', 'c'),
+  })
+  fc.assert(
+    fc.property(ballot, ballot, ballot, (a, b, c) => {
+      const isSame = (['round', 'replica', 'incarnation'] as const).every(key => a[key] === b[key])
+      assert.is(compareBallots(a, b) === 0, isSame)
+      assert.is(Math.sign(compareBallots(a, b)), 0 - Math.sign(compareBallots(b, a)))
+      if (compareBallots(a, b) < 0 && compareBallots(b, c) < 0) assert.ok(compareBallots(a, c) < 0)
+    }),
+  )
+})
+
+test('P5: half of the members are no quorum', () => {
+  for (const count of [2, 4, 6]) {
+    const group = led(0, count)
+    const id = group.request(0, 'x')
+    const half = count / 2
+    group.deliver(item => item.to < half && ofType('accept')(item))
+    group.drop(ofType('accept'))
+    for (let replica = 0; replica < half; replica++) group.sync(replica)
+    group.deliver(ofType('accepted'))
+    assert.is(group.replies.get(id), undefined, `${half} of ${count}`)
+  }
+})
+
+test('P7: nothing is applied past a slot that is not decided', () => {
+  const group = led(0)
+  const first = group.request(0, 'a')
+  const late = group.drop(ofType('accept'))
+  const second = group.request(0, 'b')
+  group.settle()
+  assert.is(group.replies.get(first), undefined)
+  assert.is(group.replies.get(second), undefined)
+  for (const item of late) group.inject(item)
+  group.settle()
+  assert.is(group.replies.get(first)?.log, 'a')
+  assert.is(group.replies.get(second)?.log, 'ab')
+})
+
+test('P10: five that ask at once over 200 ms agree on a leader within ten election timeouts', () => {
+  overSeeds(10, seed => {
+    const weather = { ...CALM, delayMin: 100_000, delayMax: 100_000 }
+    const scenario = new Scenario({ seed, kind: 'register', replicas: 5, weather })
+    scenario.cluster.leader(1)?.crash()
+    const isLed = () => scenario.cluster.leader(1) !== null
+    scenario.within(10 * ELECTION_TIMEOUT_MAX_MS, 'one leads', isLed)
+    scenario.finish()
+  })
+})
+
+test('P11: a leader without a quorum of answers steps down within an election timeout', () => {
+  const never = Number.POSITIVE_INFINITY
+  const group = new DirectedGroup(3, { electionMax: ELECTION_MAX, leaderUncalled: never })
+  group.campaign(0)
+  group.settle()
+  assert.is(group.status(0).role, 'leader')
+  passLosing(group, ELECTION_TIMEOUT_MAX_MS + 50, ({ from, to }) => from.replica === 0 || to === 0)
+  assert.is.not(group.status(0).role, 'leader')
+})
+
+/** Only these pairs of replicas reach each other. */
+function connect(scenario: Scenario, links: readonly (readonly [number, number])[]): void {
+  const places = scenario.cluster.group(1).map(node => node.place)
+  for (const [a, placeA] of places.entries()) {
+    for (const [b, placeB] of places.entries()) {
+      const isLinked = links.some(link => link.includes(a) && link.includes(b))
+      if (!isLinked && a !== b) scenario.cluster.network.cut(placeA, placeB)
+    }
+  }
+}
+
+test('P11: a hub that alone reaches everyone leads within 10 s, whoever led before', () => {
+  overSeeds(10, seed => {
+    const scenario = new Scenario({ seed, kind: 'register', replicas: 5 })
+    const hub = scenario.random.between(0, 4)
+    const others = [0, 1, 2, 3, 4].filter(replica => replica !== hub)
+    connect(
+      scenario,
+      others.map(other => [hub, other] as const),
+    )
+    const isLed = () => scenario.cluster.node(1, hub).status()?.role === 'leader'
+    scenario.within(10_000, 'the hub leads', isLed)
+    const client = scenario.client()
+    const done: number[] = []
+    client.start('x', PUT, () => done.push(1))
+    scenario.within(10_000, 'a put is answered', () => done.length > 0)
+    scenario.finish()
+  })
+})
+
+test('P11: of a chain of three the one in the middle makes progress with either end', () => {
+  overSeeds(10, seed => {
+    const scenario = new Scenario({ seed, kind: 'register', replicas: 3 })
+    const middle = scenario.random.between(0, 2)
+    const [one = 0, other = 0] = [0, 1, 2].filter(replica => replica !== middle)
+    connect(scenario, [
+      [middle, one],
+      [middle, other],
+    ])
+    const client = scenario.client()
+    const done: number[] = []
+    client.start('x', PUT, () => done.push(1))
+    scenario.within(10_000, 'a put is answered', () => done.length > 0)
+    scenario.finish()
+  })
+})
+
+test('P12: a follower that does not hear its leader does not unseat it', () => {
+  const group = new DirectedGroup(3, { electionMax: ELECTION_MAX })
+  group.campaign(0)
+  group.settle()
+  const { ballot } = group.status(0)
+  const isLost = ({ from, to }: OnWire) => from.replica === 0 && to === 2
+  for (let round = 0; round < 10; round++) {
+    const id = group.request(0, 'x')
+    passLosing(group, 1_000, isLost)
+    assert.is(group.replies.get(id)?.type, 'ok')
+  }
+  assert.is(group.status(0).role, 'leader')
+  assert.is(group.status(0).ballot, ballot)
+})
+
+test('P13: an inherited value is not decided until a quorum has it under the new ballot', () => {
+  const group = withValueAtOne()
+  elect(group, 2, [1])
+  assert.is(group.life(2).machine.log, '')
+  const [accept] = group.wire.filter(ofType('accept'))
+  assert.ok(accept?.message.type === 'accept')
+  assert.is(accept.message.ballot.replica, 2, 'it is proposed again')
+  // It dies before anyone has it there. The next leader hears nothing of it, and decides another.
+  group.drop(() => true)
+  group.restart(2)
+  elect(group, 0, [2])
+  group.request(0, 'y')
+  group.settle([0, 2])
+  group.pass(500)
+  assert.equal(
+    group.lives.map(life => life.machine.log),
+    ['y', 'y', 'y'],
+  )
+})
+
+test('P13: a watermark does not decide a value of an older ballot that it was not told about', () => {
+  const group = withValueAtOne()
+  elect(group, 2, [0])
+  group.request(2, 'y')
+  group.settle([0, 2])
+  assert.is(group.life(2).machine.log, 'y')
+  group.pass(500)
+  assert.equal(
+    group.lives.map(life => life.machine.log),
+    ['y', 'y', 'y'],
+  )
+})
+
+test('C1: a vote in the name of a former or a later life of a member does not count', () => {
+  const group = led(0)
+  const id = group.request(0, 'x')
+  const [accept] = group.drop(ofType('accept'))
+  assert.ok(accept?.message.type === 'accept')
+  const { ballot, slot, confirm, sentAt } = accept.message
+  group.sync(0)
+  const message = { type: 'accepted' as const, ballot, slot, confirm, sentAt, applied: 0 }
+  for (const incarnation of ['a1x', 'a0', '']) {
+    const from = { gid: 1, replica: 1, incarnation }
+    group.inject({ from, to: 0, message: { ...message, durableMicros: 0 } })
+  }
+  assert.is(group.replies.get(id), undefined)
+})
+
+test('C1: a replica with an emptied disk promises and accepts nothing', () => {
+  const group = led(0)
+  group.restart(1, true)
+  group.pass(500, [0, 1])
+  assert.is(group.status(1).role, 'stranger')
+  group.request(0, 'x')
+  group.campaign(2)
+  group.deliver(item => item.to === 1)
+  group.sync(1)
+  const said = group.wire.filter(({ from }) => from.replica === 1)
+  assert.equal(
+    said.map(({ message }) => message.type),
+    said.map(() => 'hello'),
+  )
+})
+
+test('C1: a group is not formed before all of its replicas have met', () => {
+  const group = new DirectedGroup(3, { electionMax: ELECTION_MAX })
+  for (const replica of [0, 1, 2]) group.restart(replica, true)
+  group.drop(() => true)
+  for (const pair of [
+    [0, 1],
+    [0, 2],
+    [1, 2],
+  ]) {
+    group.restart(0, true)
+    group.pass(1_000, pair)
+    for (const replica of pair) assert.is(group.status(replica).role, 'forming')
+  }
+  group.pass(2_000)
+  assert.ok([0, 1, 2].some(replica => group.status(replica).role === 'leader'))
+})
+
+test('G7: everything that was ever said comes again at the end, and changes nothing', () => {
+  const group = led(0)
+  const said: OnWire[] = []
+  const settle = () => {
+    for (let moved = 1; moved > 0; ) {
+      for (const replica of [0, 1, 2]) group.sync(replica)
+      said.push(...group.wire)
+      moved = group.deliver(() => true).length
+    }
+  }
+  for (const [leader, voter] of [
+    [1, 2],
+    [0, 2],
+    [2, 1],
+  ] as const) {
+    elect(group, leader, [voter])
+    settle()
+    for (const text of ['a', 'b', 'c']) {
+      group.request(leader, text)
+      settle()
+    }
+  }
+  group.pass(100)
+  const before = [0, 1, 2].map(replica => group.status(replica))
+  for (const item of [...said, ...said.toReversed()]) group.inject(item)
+  group.settle()
+  for (const [replica, { slots, ballot }] of before.entries()) {
+    const after = group.status(replica)
+    assert.equal([after.slots, after.ballot], [slots, ballot])
+    assert.is(group.life(replica).machine.log, 'abcabcabc')
+  }
+})
+
+test.run()

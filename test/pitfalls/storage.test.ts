@@ -1,0 +1,166 @@
+// The log, the store and snapshots together: what a restart or a transfer must not lose or mix up.
+
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { FETCH_TIMEOUT_MS } from '../../server/limits.ts'
+import { readApplied } from '../../server/store-meta.ts'
+import { DirectedGroup, type OnWire, ofType } from '../support/directed-group.ts'
+import { DirectedShards } from '../support/directed-shards.ts'
+
+const test = suite('pitfalls of logs and snapshots')
+
+/** Replica 2 was away for so long that the others have forgotten the slots that it lacks. */
+function behind(snapshotChunkBytes: number): DirectedGroup {
+  const group = new DirectedGroup(3, { retainedBytes: 1000, snapshotChunkBytes })
+  group.campaign(0)
+  group.settle([0, 1])
+  for (let count = 0; count < 50; count++) {
+    group.request(0, 'x')
+    group.settle([0, 1])
+  }
+  group.pass(200, [0, 1])
+  return group
+}
+
+/** Time passes until replica 2 is sent a chunk, which is taken off the wire. */
+function nextChunk(group: DirectedGroup, ms = 2_000): OnWire {
+  for (let passed = 0; passed < ms; passed += 10) {
+    for (const life of group.lives) life.micros += 10_000
+    for (const replica of group.lives.keys()) group.step(replica, { type: 'tick' })
+    for (let moved = 1; moved > 0; ) {
+      for (const replica of group.lives.keys()) group.sync(replica)
+      const [chunk] = group.drop(ofType('snapshotChunk'))
+      if (chunk !== undefined) return chunk
+      moved = group.deliver(() => true).length
+    }
+  }
+  throw new Error('no chunk comes')
+}
+
+function isCaughtUp(group: DirectedGroup): void {
+  group.pass(2_000)
+  assert.is(group.status(2).slots.applied, group.status(0).slots.applied)
+  assert.is(group.life(2).machine.log, group.life(0).machine.log)
+}
+
+test('S9: the log is not cut before the store is durable, however much of it is applied', () => {
+  const group = behind(1_000)
+  assert.is(group.step(0, { type: 'tick' }).trimBelow, 1, 'the log begins with slot 1')
+  assert.is(group.step(0, { type: 'flushed', slot: 20 }).trimBelow, 21)
+  assert.is(group.step(0, { type: 'tick' }).trimBelow, 21)
+})
+
+test('S9: the applied slot stands in the store with what was applied, at every slot', () => {
+  const world = new DirectedShards(1)
+  world.configure(1, 1, 1, 1)
+  for (let count = 0; count < 10; count++) {
+    world.settle()
+    const { slots } = world.life(1).core.status({ micros: world.micros, wallMs: 0 })
+    assert.is(readApplied(world.life(1).store), slots.applied)
+    world.puthash(1, 'd', 'x')
+  }
+})
+
+test('S9: a store that is durable up to any slot, with the log behind it, gives the same state', () => {
+  for (let flushedAt = 0; flushedAt < 10; flushedAt++) {
+    const world = new DirectedShards(1)
+    world.configure(1, 1, 1, 1)
+    world.settle()
+    for (let count = 0; count < 10; count++) {
+      world.puthash(1, 'd', `${count}`)
+      world.settle()
+      if (count === flushedAt) world.flush(1)
+    }
+    const before = world.read(1, 'd')
+    world.restart(1)
+    assert.is(world.read(1, 'd'), before, `flushed at ${flushedAt}`)
+  }
+})
+
+test('S10: a snapshot that comes when the log has got there on its own is no step back', () => {
+  const group = behind(10_000)
+  const chunk = nextChunk(group)
+  assert.ok(chunk.message.type === 'snapshotChunk' && chunk.message.isLast)
+  const entries = group
+    .life(0)
+    .records.flatMap(one => (one.type === 'accept' ? [{ slot: one.slot, value: one.value }] : []))
+  const from = { gid: 1, replica: 1, incarnation: 'a1' }
+  const decided = entries.length
+  group.inject({ from, to: 2, message: { type: 'entries', from: 1, entries, first: 1, decided } })
+  const { applied } = group.status(2).slots
+  assert.ok(applied >= chunk.message.slot)
+  group.inject(chunk)
+  assert.is(group.status(2).slots.applied, applied)
+  isCaughtUp(group)
+})
+
+test('S10: what the state machine holds in memory follows a snapshot', () => {
+  const group = behind(10_000)
+  group.inject(nextChunk(group))
+  assert.is(group.life(2).machine.log, 'x'.repeat(50))
+  isCaughtUp(group)
+})
+
+test('S10: an older snapshot, or the same one again, changes nothing', () => {
+  const group = behind(10_000)
+  const chunk = nextChunk(group)
+  group.inject(chunk)
+  for (let count = 0; count < 5; count++) {
+    group.request(0, 'y')
+    group.settle()
+  }
+  isCaughtUp(group)
+  const { slots } = group.status(2)
+  group.inject(chunk)
+  assert.equal(group.status(2).slots, slots)
+  isCaughtUp(group)
+})
+
+test('S10: an accepted value above a snapshot is kept', () => {
+  const group = behind(10_000)
+  const chunk = nextChunk(group)
+  const id = group.request(0, 'y')
+  group.deliver(item => item.to === 2 && ofType('accept')(item))
+  group.inject(chunk)
+  group.sync(2)
+  group.sync(0)
+  group.deliver(item => item.from.replica === 2 && ofType('accepted')(item))
+  assert.is(group.replies.get(id)?.type, 'ok', 'decided by 0 and 2')
+  // Replica 0 is gone: 2 must still have it.
+  group.drop(() => true)
+  group.pass(30_000, [1, 2])
+  assert.is(group.life(1).machine.log, `${'x'.repeat(50)}y`)
+})
+
+test('S11: a lost chunk is asked for again, and the transfer goes on from there', () => {
+  const group = behind(1)
+  const first = nextChunk(group)
+  assert.ok(first.message.type === 'snapshotChunk' && !first.message.isLast)
+  group.inject(first)
+  const lost = nextChunk(group)
+  assert.ok(lost.message.type === 'snapshotChunk' && lost.message.after !== '')
+  const again = nextChunk(group, FETCH_TIMEOUT_MS + 100)
+  assert.ok(again.message.type === 'snapshotChunk')
+  assert.is(again.message.after, lost.message.after)
+  group.inject(again)
+  isCaughtUp(group)
+})
+
+test('S11: a chunk that was damaged on its way, or that others are missing before, is not taken', () => {
+  const group = behind(1)
+  const first = nextChunk(group)
+  assert.ok(first.message.type === 'snapshotChunk')
+  const entries = first.message.entries.map(([key]) => [key, Buffer.from('damaged')] as const)
+  group.inject({ ...first, message: { ...first.message, entries, isLast: true } })
+  assert.is(group.status(2).slots.applied, 0)
+  group.inject(first)
+  const last = nextChunk(group)
+  assert.ok(last.message.type === 'snapshotChunk')
+  const empty = { ...last.message, entries: [], isLast: true, checksum: 0x811c9dc5 }
+  group.inject({ ...last, message: { ...empty, after: 'text' } })
+  assert.is(group.status(2).slots.applied, 0)
+  group.inject(last)
+  isCaughtUp(group)
+})
+
+test.run()
