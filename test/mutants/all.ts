@@ -1,0 +1,16 @@
+// The whole list, in the order of the layers.
+
+import { CLIENT_MUTANTS } from './clients.ts'
+import type { Mutant } from './mutant.ts'
+import { PAXOS_MUTANTS } from './paxos.ts'
+import { READ_MUTANTS } from './reads-and-snapshots.ts'
+import { SHARD_MUTANTS } from './shards.ts'
+import { SHELL_MUTANTS } from './shell-and-storage.ts'
+
+export const ALL_MUTANTS: readonly Mutant[] = [
+  ...PAXOS_MUTANTS,
+  ...READ_MUTANTS,
+  ...SHELL_MUTANTS,
+  ...SHARD_MUTANTS,
+  ...CLIENT_MUTANTS,
+]
