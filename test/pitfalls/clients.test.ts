@@ -3,6 +3,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Numbering } from '../../server/client/numbering.ts'
+import { hashToken } from '../../server/http/auth.ts'
 import { Lanes } from '../../server/http/lanes.ts'
 import {
   CLIENT_ID_LENGTH_MAX,
@@ -12,6 +13,7 @@ import {
 } from '../../server/limits.ts'
 import { DirectedGroup } from '../support/directed-group.ts'
 import { DirectedShards, type Session } from '../support/directed-shards.ts'
+import { KvNode, TOKENS } from '../support/kv-node.ts'
 
 const test = suite('pitfalls of clients')
 
@@ -144,6 +146,16 @@ test('R8: of what waits at a leader that is none any more, only what was propose
   group.pass(21_000, [0])
   const said = [read, proposed, queued, later].map(id => group.replies.get(id)?.type)
   assert.equal(said, ['notLeader', 'unknown', 'notLeader', 'notLeader'])
+})
+
+test('S14: no token gets behind the HTTP edge, so none can stand in a log or a store', async () => {
+  const node = new KvNode()
+  const options = { token: TOKENS.writer, body: 'value' }
+  await node.request('PUT', '/v1/kv/key', options)
+  await node.request('POST', '/v1/puthash/key', options)
+  assert.is(node.backend.seen.length, 2)
+  const seen = JSON.stringify(node.backend.seen)
+  assert.not.ok(seen.includes(TOKENS.writer) || seen.includes(hashToken(TOKENS.writer)))
 })
 
 test.run()

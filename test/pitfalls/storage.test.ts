@@ -6,6 +6,8 @@ import { FETCH_TIMEOUT_MS } from '../../server/limits.ts'
 import { readApplied } from '../../server/store-meta.ts'
 import { DirectedGroup, type OnWire, ofType } from '../support/directed-group.ts'
 import { DirectedShards } from '../support/directed-shards.ts'
+import { systemError, WalDisk } from '../support/wal-disk.ts'
+import { own, runWal, until } from '../support/wal-run.ts'
 
 const test = suite('pitfalls of logs and snapshots')
 
@@ -161,6 +163,66 @@ test('S11: a chunk that was damaged on its way, or that others are missing befor
   assert.is(group.status(2).slots.applied, 0)
   group.inject(last)
   isCaughtUp(group)
+})
+
+test('G5: without a free file handle the log waits, and what is asked of it is done in the end', async () => {
+  const disk = new WalDisk()
+  const run = await runWal(disk, { segmentBytes: 256 })
+  let isOut = true
+  disk.onOperation = operation => {
+    if (isOut && operation === 'create') throw systemError('EMFILE')
+    return undefined
+  }
+  for (let count = 0; count < 5; count++) run.wal.append(Buffer.alloc(100, 'x'), count)
+  run.wal.flush()
+  await until(() => run.wal.stats().isFull)
+  assert.ok(run.durable() < 5)
+  isOut = false
+  await until(() => run.durable() === 5)
+  assert.equal(run.failures, [])
+  await run.wal.close()
+})
+
+/** Some writes with rotation and trimming; the `failing`-th operation on the disk fails for good. */
+async function runFailing(failing: number): Promise<{ disk: WalDisk; isAllDone: boolean }> {
+  const disk = new WalDisk()
+  let count = 0
+  disk.onOperation = () => {
+    count += 1
+    if (count === failing) throw systemError('EIO')
+    return undefined
+  }
+  const said: number[] = []
+  const onDurable = (upTo: number) => said.push(upTo)
+  const run = await runWal(disk, { onDurable }).catch(error => {
+    assert.is(error.code, 'EIO')
+    return null
+  })
+  for (let slot = 1; run !== null && slot <= 20 && run.failures.length === 0; slot++) {
+    run.wal.append(Buffer.from(`${slot}`.padEnd(80, '-')), slot)
+    run.wal.flush()
+    await until(() => (said.at(-1) ?? 0) >= slot || run.failures.length > 0)
+    run.wal.trimBelow(slot - 5)
+  }
+  const isStopped = run === null || run.failures.length === 1
+  await run?.wal.close()
+  assert.ok(isStopped || run?.failures.length === 1 || count < failing, `operation ${failing}`)
+  disk.onOperation = () => undefined
+  const again = await runWal(disk.clone())
+  await again.wal.close()
+  const last = Number.parseInt(own(again.recovered).at(-1) ?? '0', 10)
+  assert.ok(last >= (said.at(-1) ?? 0), `operation ${failing}: ${last} of ${said.at(-1)}`)
+  return { disk, isAllDone: count < failing }
+}
+
+test('G10: whichever operation on the disk fails, the log stops, and has lost nothing', async () => {
+  for (let failing = 1; ; failing++) {
+    const { isAllDone } = await runFailing(failing)
+    if (isAllDone) {
+      assert.ok(failing > 60, `${failing} operations`)
+      return
+    }
+  }
 })
 
 test.run()

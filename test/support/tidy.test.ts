@@ -81,6 +81,13 @@ test('long files and long functions are found, short ones are not', () => {
   assert.is(found('ops/a.ts', 'a()\n'.repeat(399)).length, 0)
 })
 
+test('a catch that does nothing and does not say why is found (G10)', () => {
+  const silent = '{\n}'
+  assert.is(found('ops/a.ts', `try {\n  go()\n} catch ${silent}\n`).length, 1)
+  assert.is(found('ops/a.ts', `try {\n  go()\n} catch (error) ${silent}\n`).length, 1)
+  assert.is(found('ops/a.ts', 'try {\n  go()\n} catch {\n  // it was gone already\n}\n').length, 0)
+})
+
 test('names, default exports and suites that nobody runs are found', () => {
   assert.is(found('ops/utils.ts', '').length, 1)
   assert.is(found('ops/fooBar.ts', '').length, 1)

@@ -149,6 +149,7 @@ function styleFindings({ path, text }: Source): readonly string[] {
   }
   if (/^[A-Z]|[a-z][A-Z]|_/.test(name)) found.push(`${path}: file names are kebab-case`)
   const code = withoutComments(text)
+  if (/\bcatch(?: \(\w+\))? \{\s*\}/.test(text)) found.push(`${path}: drops an error in silence`)
   if (/^export default\b/m.test(code)) found.push(`${path}: has a default export`)
   const hasHeader = /^(?:#!.*\n)?(?:\/\/|\/\*)/.test(text)
   if (!hasHeader && !path.endsWith('.test.ts')) found.push(`${path}: has no header comment`)
