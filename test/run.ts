@@ -1,6 +1,7 @@
 // Runs every test file below test/, each in a process of its own, a few at a time, and ends with
 // the line `N passed, N failed`. Arguments: parts of file names to run only those.
 // Exit code 1 on any failure, on no test at all, and, with REQUIRE_ALL=1, on anything skipped.
+// MUTANTS=1 adds what `npm run mutants` does, at the end and alone, to the same counts.
 
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
@@ -11,6 +12,8 @@ import { stripVTControlCharacters } from 'node:util'
 const TEST_FILE = /\.test\.tsx?$/
 const AT_ONCE = 2
 const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 300)
+const MUTANTS = 'test/mutants/run.ts'
+const MUTANTS_SECONDS_MAX = 900
 
 /** A line that a test prints for a part that it cannot do here. */
 const SKIPPED = /^SKIPPED: (.*)$/gm
@@ -73,20 +76,20 @@ async function runFile(root: string, file: string): Promise<FileResult> {
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => chunks.push(chunk))
   }
-  const ending = await endingOf(child)
+  const ending = await endingOf(child, file === MUTANTS ? MUTANTS_SECONDS_MAX : FILE_SECONDS_MAX)
   endGroup(child.pid)
   const output = Buffer.concat(chunks).toString('utf8')
   const seconds = (performance.now() - startedAt) / 1000
   return { file, seconds, output, ...resultOf(file, output, ending) }
 }
 
-function endingOf(child: ReturnType<typeof spawn>): Promise<Ending> {
+function endingOf(child: ReturnType<typeof spawn>, secondsMax: number): Promise<Ending> {
   return new Promise(resolve => {
     let isTimedOut = false
     const timer = setTimeout(() => {
       isTimedOut = true
       endGroup(child.pid)
-    }, FILE_SECONDS_MAX * 1000)
+    }, secondsMax * 1000)
     child.on('close', code => {
       clearTimeout(timer)
       resolve({ code, isTimedOut })
@@ -126,6 +129,10 @@ async function main(): Promise<void> {
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  if (process.env.MUTANTS === '1') {
+    waiting.push(MUTANTS)
+    await worker()
+  }
   const skipped = results.flatMap(result => result.skipped)
   for (const line of skipped) console.log(`skipped: ${line}`)
   const passed = results.reduce((sum, result) => sum + result.passed, 0)

@@ -1,7 +1,7 @@
 // Plants each mutant of the list in a copy of the sources and runs what must catch it.
 //   npm run mutants [-- NAME…]   parts of names, to run only those
 // First every catcher runs without a mutant: one that fails by itself catches nothing. Ends with
-// `N passed, N failed`; exit code 1 if a mutant survived, is stale, or a catcher is red by itself.
+// counts as a suite does; exit code 1 if a mutant survived, is stale, or a catcher is red by itself.
 
 import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -36,6 +36,9 @@ function copySources(): string {
   return tree
 }
 
+/** Process groups under way. */
+const running = new Set<number | undefined>()
+
 /** Ends as soon as `isEnough` of what was printed. */
 function run(tree: string, by: Catcher, isEnough: (output: string) => boolean): Promise<Run> {
   const child = spawn(process.execPath, [...commandOf(by)], {
@@ -44,6 +47,7 @@ function run(tree: string, by: Catcher, isEnough: (output: string) => boolean): 
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // a group of its own, so that what it started ends with it
   })
+  running.add(child.pid)
   return new Promise(done => {
     let output = ''
     let isTimedOut = false
@@ -61,6 +65,7 @@ function run(tree: string, by: Catcher, isEnough: (output: string) => boolean): 
     child.on('exit', end)
     child.on('close', code => {
       clearTimeout(timer)
+      running.delete(child.pid)
       done({ output, code, isTimedOut })
     })
   })
@@ -103,9 +108,10 @@ function words(verdict: Verdict): string {
   }
 }
 
-/** Trees are not left behind by who gives up waiting, either. */
+/** Nothing is left behind by who gives up waiting, either. */
 function removeAtEnd(trees: readonly string[]): void {
   const remove = () => {
+    for (const pid of running) endGroup(pid)
     for (const tree of trees) rmSync(tree, { recursive: true, force: true })
   }
   process.on('exit', remove)
@@ -160,7 +166,7 @@ async function main(): Promise<void> {
   const seconds = Math.round((performance.now() - startedAt) / 1000)
   const failed = mutants.length - caught + red.length
   console.log(`mutants: ${caught} of ${mutants.length} caught (${seconds} s)`)
-  console.log(`${caught} passed, ${failed} failed`)
+  console.log(`  Total:     ${caught + failed}\n  Passed:    ${caught}\n  Skipped:   0`)
   process.exitCode = failed > 0 || mutants.length === 0 ? 1 : 0
 }
 
