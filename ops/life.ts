@@ -31,7 +31,7 @@ export type Running = { stop(): Promise<void> }
 /** Foremen send KILL after 5 s, the supervisor after 4. */
 const STOP_MS_MAX = 3_000
 /** How long a process may outlive those above it; every look is a wakeup. */
-const WATCH_MS = 1_000
+const WATCH_MS = 2_000
 
 /** Runs `start`; never returns before the process is up, and keeps it up until a signal. */
 export async function live(name: string, start: (life: Life) => Promise<Running>): Promise<void> {

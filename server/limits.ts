@@ -20,7 +20,7 @@ export const HISTORY_MAX = 1000
 // HTTP server. Node's own defaults (60 s, 300 s, no bound on connections) invite slowloris.
 export const HEADERS_TIMEOUT_MS = 10_000
 export const BODY_TIMEOUT_MS = 30_000
-export const CONNECTIONS_CHECK_MS = 2_000
+export const CONNECTIONS_CHECK_MS = 5_000
 export const HEADER_BYTES_MAX = 16 * 1024
 export const HEADERS_MAX = 100
 export const CONNECTIONS_MAX = 5_000

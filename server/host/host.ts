@@ -6,7 +6,13 @@
 
 import type { Backend, NodeStatus } from '../backend.ts'
 import type { Event, Input, Message, Now, Output, Replica, Sender } from '../contract.ts'
-import { STOP_FINISH_MS, STORE_FLUSH_LOG_BYTES, STORE_FLUSH_MS, WAITERS_MAX } from '../limits.ts'
+import {
+  HEARTBEAT_MS,
+  STOP_FINISH_MS,
+  STORE_FLUSH_LOG_BYTES,
+  STORE_FLUSH_MS,
+  WAITERS_MAX,
+} from '../limits.ts'
 import type { Slot } from '../paxos/message.ts'
 import type { LogRecord } from '../paxos/record.ts'
 import type { Clock } from './clock.ts'
@@ -84,6 +90,9 @@ export function createHost<Request, Reply>(
 }
 
 const TIMER_MS_MAX = 2 ** 31 - 1
+/** A follower is heard again after a heartbeat: what would wake it before, and need not, is moved. */
+const TIMER_STALE_MICROS = 2 * HEARTBEAT_MS * 1000
+const TIMER_SLACK_MICROS = 50_000
 
 /** `stopping`: the grace of `stop`; `stopped`: no more steps; `failed`: none, and nothing is closed. */
 type Life = 'running' | 'stopping' | 'stopped' | 'failed'
@@ -278,7 +287,11 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
   /** One timer for all: it may come early, and then only looks at the clock. */
   private arm(now: number): void {
     const at = Math.min(this.wakeAt, this.flushAt)
-    if (at >= this.timerAt || at === Number.POSITIVE_INFINITY) return
+    if (at === Number.POSITIVE_INFINITY) return
+    // Moved on before it wakes the process for nothing, but not by a busy replica's every step.
+    const isStale =
+      this.timerAt - now < TIMER_STALE_MICROS && at - this.timerAt > TIMER_SLACK_MICROS
+    if (at >= this.timerAt && !isStale) return
     if (this.timer !== null) clearTimeout(this.timer)
     const delayMs = Math.min(TIMER_MS_MAX, Math.max(1, Math.ceil((at - now) / 1000)))
     this.timerAt = at

@@ -21,7 +21,6 @@ import {
 } from '../support/host-rig.ts'
 
 const test = suite('host')
-
 const typesOf = (steps: readonly Step[]) =>
   steps.map(({ inputs }) => inputs.map(input => input.type).join(' '))
 
@@ -151,6 +150,20 @@ test('a tick comes when it was asked for, by one timer however many steps there 
   assert.ok(last.now.micros >= expected, 'not before its time')
   assert.ok(last.now.micros < expected + 500_000, `late by ${last.now.micros - expected} µs`)
   assert.equal(last.inputs, [{ type: 'tick' }])
+})
+
+test('a timer that would wake for nothing is moved, but not at each step', async () => {
+  const rig = createRig()
+  let wakeAt = systemClock.now().micros + 200_000
+  rig.answer = () => ({ wakeAt })
+  const armed = await countTimers(async () => {
+    for (let count = 0; count < 20; count++, wakeAt += 20_000) {
+      rig.host.deliver(PEER, BEAT)
+      await nextTurn()
+    }
+  })
+  wakeAt = Number.POSITIVE_INFINITY
+  assert.ok(armed >= 2 && armed <= 7, `${armed} timers for 20 steps over 400 ms`)
 })
 
 test('an earlier time replaces the timer', async () => {
