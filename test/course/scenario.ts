@@ -39,17 +39,25 @@ type ScenarioOptions = {
   readonly settings?: Partial<Settings>
 }
 
-/** SEEDS=200 for the full claim; by default as many as a test run can afford. */
+/**
+ * SEEDS=200 for the full claim, FROM=201 for another range; by default as many as a test run can
+ * afford. All are run: how many fail says more than which is the first.
+ */
 export function overSeeds(count: number, scenario: (seed: number) => void): void {
   const seeds = Number(process.env.SEEDS ?? count)
-  for (let seed = 1; seed <= seeds; seed++) {
+  const first = Number(process.env.FROM ?? 1)
+  const failures: string[] = []
+  let cause: unknown = null
+  for (let seed = first; seed < first + seeds; seed++) {
     try {
       scenario(seed)
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new Error(`seed ${seed}: ${reason}`, { cause })
+    } catch (error) {
+      cause ??= error
+      failures.push(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
+  if (failures.length === 0) return
+  throw new Error(`${failures.length} of ${seeds} seeds\n${failures.join('\n')}`, { cause })
 }
 
 export class Scenario {
