@@ -63,8 +63,14 @@ export const ELECTION_TIMEOUT_MAX_MS = 900
 export const LEASE_MS = 350
 /** Clocks run apart by no more than this fraction: a leader uses so much less of its lease. */
 export const CLOCK_DRIFT_MAX = 0.1
-/** An accept without an answer is sent again: several times before a client's attempt ends. */
+/** An accept without an answer is sent again after as long as answers usually take, at least … */
+export const RESEND_MIN_MS = 20
+/** … and at most so long: several times before a client's attempt ends, … */
 export const RESEND_MS = 100
+/** … and so many bytes of values per follower at once: what is slow is not always lost. */
+export const RESEND_ROUND_BYTES = 256 * 1024
+/** A candidate asks the silent again: several times while a network is whole for 100 ms. */
+export const ELECTION_ASK_MS = 25
 /** Own records without a durable write for so long: the leader's disk is sick, it steps down. */
 export const OWN_DISK_TIMEOUT_MS = 1_000
 /** A gap in the log is fetched only when it has lasted: accepts may overtake each other. */
@@ -92,8 +98,10 @@ export const SHARDS_MAX = 1_000_000
 /** A group's question for new configurations is kept open for so long: also the time for which a
  * group may miss a change when the shardmaster that it asked dies. */
 export const CONFIG_POLL_MS = 1_000
-/** … and repeated, at another shardmaster, when it was not answered. */
+/** … and repeated, at another shardmaster, when it was not answered; … */
 export const CONFIG_POLL_TIMEOUT_MS = CONFIG_POLL_MS + 500
+/** … much sooner where groups are few: the question, its answer or its receiver may be lost. */
+export const CONFIG_POLL_REPEAT_MS = 250
 /** Configurations in one answer to a poll. */
 export const CONFIGS_PER_POLL = 16
 /** A part of a shard on its way: small enough to keep other requests' latency. */
@@ -102,7 +110,10 @@ export const HANDOFF_CHUNK_BYTES = 256 * 1024
 export const HANDOFFS_PARALLEL = 8
 /** The receiver was not there yet, or has no leader at the moment. */
 export const HANDOFF_RETRY_MS = 30
-/** A part without an answer is sent again, to another replica of the receiving group. */
+/** A part without an answer is sent again, to another replica of the receiving group: first after
+ * this time, for most often a message was lost, … */
+export const HANDOFF_TIMEOUT_MIN_MS = 200
+/** … each time after twice as long, up to this: a slow network or disk is not helped by more. */
 export const HANDOFF_TIMEOUT_MS = 1_000
 /** Keys deleted by one step after a release. */
 export const SWEEP_KEYS = 1_000

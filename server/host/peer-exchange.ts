@@ -36,7 +36,10 @@ export class PeerExchanges {
   answer(to: Address, message: Message): boolean {
     if (this.open.size === 0) return false
     const key = addressKey(to)
-    const found = this.open.get(key)?.find(exchange => exchange.replyTypes.includes(message.type))
+    // The newest: of older polls the sender may have given up waiting for the answer.
+    const found = this.open
+      .get(key)
+      ?.findLast(exchange => exchange.replyTypes.includes(message.type))
     if (found === undefined) return false
     this.settle(key, found, message)
     return true

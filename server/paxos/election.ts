@@ -13,7 +13,8 @@ import { beginLeadership, proposeAt } from './proposer.ts'
 import { delayElection, type PeerState, quorumOf } from './state.ts'
 
 export type Candidate = {
-  readonly ballot: Ballot
+  /** Durable, and fixed, from the phase after the pre-vote on. */
+  ballot: Ballot
   /** The first slot that it does not know to be decided. */
   readonly from: Slot
   readonly startedAt: number
@@ -42,8 +43,7 @@ export function startPreVote(state: PeerState): void {
     const { ballot } = state.candidate
     state.effects.event({ type: 'electionLost', ballot, reason: 'timeout' })
   }
-  const round = Math.max(state.highestRound, state.promised.round) + 1
-  const ballot: Ballot = { round, ...state.self }
+  const ballot = nextBallot(state)
   state.role = 'candidate'
   state.candidate = {
     ballot,
@@ -62,15 +62,22 @@ export function startPreVote(state: PeerState): void {
 /** A lost question or answer must not cost an election timeout: who was silent is asked again. */
 export function askAgain(state: PeerState, candidate: Candidate): void {
   const { ballot, from, phase } = candidate
-  if (phase === 'persisting' || state.now < candidate.askedAt + state.settings.resend) return
+  if (phase === 'persisting' || state.now < candidate.askedAt + state.settings.electionAsk) return
   candidate.askedAt = state.now
-  if (phase === 'preVote') {
-    const silent = state.others.filter(replica => !candidate.preVotes.has(replica))
-    state.effects.broadcast(silent, { type: 'preVote', ballot, decided: state.log.decided })
-  } else {
+  if (phase === 'preVote') askPreVotes(state, candidate)
+  else {
     const silent = state.others.filter(replica => !candidate.promises.has(replica))
     state.effects.broadcast(silent, { type: 'prepare', ballot, from })
   }
+}
+
+function nextBallot(state: PeerState): Ballot {
+  return { round: Math.max(state.highestRound, state.promised.round) + 1, ...state.self }
+}
+
+function askPreVotes(state: PeerState, { ballot, preVotes }: Candidate): void {
+  const silent = state.others.filter(replica => !preVotes.has(replica))
+  state.effects.broadcast(silent, { type: 'preVote', ballot, decided: state.log.decided })
 }
 
 export function onPreVote(state: PeerState, from: Sender, message: PreVote): void {
@@ -94,16 +101,25 @@ export function onPreVoteReply(state: PeerState, from: Sender, message: PreVoteR
   state.highestRound = Math.max(state.highestRound, message.promised.round)
   noteDecided(state, from.replica, message.decided)
   const { candidate } = state
-  if (candidate === null || candidate.phase !== 'preVote' || !message.isGranted) return
-  if (compareBallots(message.ballot, candidate.ballot) !== 0) return
+  if (candidate === null || candidate.phase !== 'preVote') return
+  if (compareBallots(message.promised, candidate.ballot) >= 0) return outdo(state, candidate)
+  if (!message.isGranted || compareBallots(message.ballot, candidate.ballot) !== 0) return
   candidate.preVotes.add(from.replica)
   if (candidate.preVotes.size >= quorumOf(state)) startPrepare(state, candidate)
+}
+
+/** Someone promised as much: only a higher ballot can win. Nothing was promised for this one yet. */
+function outdo(state: PeerState, candidate: Candidate): void {
+  candidate.ballot = nextBallot(state)
+  candidate.askedAt = state.now
+  askPreVotes(state, candidate)
 }
 
 /** Promises its own ballot; the prepares leave when that is durable, so no restart reuses it. */
 function startPrepare(state: PeerState, candidate: Candidate): void {
   if (compareBallots(candidate.ballot, state.promised) <= 0) return abandon(state, 'ballot')
   candidate.phase = 'persisting'
+  delayElection(state)
   state.effects.event({ type: 'electionStarted', ballot: candidate.ballot })
   raisePromise(state, candidate.ballot)
   candidate.promiseRecord = state.effects.recordCount

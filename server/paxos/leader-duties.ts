@@ -8,7 +8,8 @@ import { compareBallots } from './ballot.ts'
 import { callAlong } from './forming.ts'
 import { heardLeader, learnWatermark } from './learner.ts'
 import type { PaxosMessage } from './message.ts'
-import { acceptMessage, type Leadership, noteAnswer, stepDown } from './proposer.ts'
+import { type Leadership, noteAnswer, stepDown } from './proposer.ts'
+import { resend, resendWakeAt } from './resend.ts'
 import { isMember, type PeerState, quorumOf } from './state.ts'
 
 type Heartbeat = Extract<PaxosMessage, { type: 'heartbeat' }>
@@ -83,20 +84,7 @@ export function leaderWakeAt(state: PeerState, leadership: Leadership): number {
   if (leadership.toldDecided < state.log.decided) {
     at = Math.min(at, leadership.decidedSince + state.settings.decideNotice)
   }
-  return at
-}
-
-function resend(state: PeerState, leadership: Leadership): void {
-  for (const [slot, inFlight] of leadership.inFlight) {
-    if (inFlight.decidedAt !== 0 || state.now - inFlight.sentAt < state.settings.resend) continue
-    inFlight.sentAt = state.now
-    const message = acceptMessage(state, leadership, slot, inFlight.value)
-    for (const replica of leadership.followers.keys()) {
-      if (inFlight.votes.has(replica)) continue
-      state.effects.send(replica, message)
-      state.effects.event({ type: 'resent', slot, to: replica })
-    }
-  }
+  return Math.min(at, resendWakeAt(state, leadership))
 }
 
 /** The latest time since when a quorum, this replica included, has not been silent. */

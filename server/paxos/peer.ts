@@ -241,7 +241,7 @@ export function peerWakeAt(state: PeerState): number {
   else if (state.role !== 'stranger') at = Math.min(at, state.electionAt)
   if (isCalling(state)) at = Math.min(at, state.nextHelloAt)
   if (state.candidate !== null && state.candidate.phase !== 'persisting') {
-    at = Math.min(at, state.candidate.askedAt + state.settings.resend)
+    at = Math.min(at, state.candidate.askedAt + state.settings.electionAsk)
   }
   if (state.snapshotSource !== null) {
     at = Math.min(at, state.snapshotSource.usedAt + state.settings.snapshotIdle)

@@ -7,6 +7,7 @@ import type { Sender } from '../contract.ts'
 import { type Ballot, compareBallots } from './ballot.ts'
 import type { AcceptorTiming, Origin, StepDownReason } from './event.ts'
 import type { PaxosMessage, Slot } from './message.ts'
+import { type AnswerTime, noteAnswerTime, unknownAnswerTime } from './resend.ts'
 import { delayElection, type PeerState, quorumOf } from './state.ts'
 
 /** A value in its slot, proposed and not yet known to be decided in order. */
@@ -54,6 +55,10 @@ export type Leadership = {
   decidedSince: number
   /** The newest read confirmation asked for. */
   confirm: number
+  /** Of accepts. */
+  readonly answerTime: AnswerTime
+  /** No accept is sent again before this time. */
+  resendAt: number
 }
 
 type Accepted = Extract<PaxosMessage, { type: 'accepted' }>
@@ -85,6 +90,8 @@ export function beginLeadership(state: PeerState, ballot: Ballot): Leadership {
     toldDecided: 0,
     decidedSince: state.now,
     confirm: 0,
+    answerTime: unknownAnswerTime(),
+    resendAt: 0,
   }
   state.leadership = leadership
   state.effects.event({ type: 'leaderChanged', leader: state.self.replica, ballot })
@@ -162,6 +169,7 @@ export function onAccepted(state: PeerState, from: Sender, message: Accepted): v
   const follower = leadership.followers.get(from.replica)
   if (follower === undefined) return
   noteAnswer(state, follower, message)
+  noteAnswerTime(leadership.answerTime, state.now - message.sentAt)
   vote(state, leadership, message.slot, {
     replica: from.replica,
     at: state.now,

@@ -10,7 +10,11 @@ export type Settings = {
   readonly leaseHold: number
   /** A leader counts on so much of it, drift of clocks taken off. */
   readonly leaseUse: number
+  /** An accept without an answer is sent again: after as long as answers take, within these. */
+  readonly resendMin: number
   readonly resend: number
+  /** A candidate asks those again who are silent. */
+  readonly electionAsk: number
   readonly ownDisk: number
   /** A decision that no other message carries is told after so long. */
   readonly decideNotice: number
@@ -45,7 +49,9 @@ export const DEFAULT_SETTINGS: Settings = {
   electionMax: limits.ELECTION_TIMEOUT_MAX_MS * MS,
   leaseHold: limits.LEASE_MS * MS,
   leaseUse: Math.floor(limits.LEASE_MS * MS * (1 - limits.CLOCK_DRIFT_MAX)),
+  resendMin: limits.RESEND_MIN_MS * MS,
   resend: limits.RESEND_MS * MS,
+  electionAsk: limits.ELECTION_ASK_MS * MS,
   ownDisk: limits.OWN_DISK_TIMEOUT_MS * MS,
   decideNotice: 5 * MS,
   fetchDelay: limits.FETCH_DELAY_MS * MS,

@@ -3,7 +3,7 @@
 // Configurations are adopted one by one, none is left out.
 
 import type { Sender } from '../contract.ts'
-import { CONFIG_POLL_TIMEOUT_MS } from '../limits.ts'
+import { CONFIG_POLL_REPEAT_MS, CONFIG_POLL_TIMEOUT_MS } from '../limits.ts'
 import type { MachineContext } from '../machine.ts'
 import type { Config } from '../shardmaster/config.ts'
 import { encodeCommand } from './command.ts'
@@ -66,7 +66,7 @@ export class Follow {
     const { micros } = context.now
     const after = this.adopted + this.coming.size
     if (this.asked !== null) {
-      const repeatAt = this.asked.at + CONFIG_POLL_TIMEOUT_MS * MS
+      const repeatAt = this.asked.at + this.patience
       if (micros < repeatAt) {
         this.wake = repeatAt
         return
@@ -74,9 +74,15 @@ export class Follow {
       this.shardmaster = (this.shardmaster + 1) % this.shardmasters
     }
     this.asked = { after, at: micros }
-    this.wake = micros + CONFIG_POLL_TIMEOUT_MS * MS
+    this.wake = micros + this.patience
     const to = { gid: 0, replica: this.shardmaster }
     context.send([to], { type: 'configPoll', after, sizes: this.sizes() })
+  }
+
+  /** µs. Thousands of groups together must not ask more often than they are answered. */
+  private get patience(): number {
+    const groups = Object.keys(this.state.config?.groups ?? {}).length
+    return Math.min(CONFIG_POLL_TIMEOUT_MS, CONFIG_POLL_REPEAT_MS + groups) * MS
   }
 
   private sizes(): ShardSize[] {
@@ -93,6 +99,8 @@ export class Follow {
     context: MachineContext<ShardkvReply>,
   ): void {
     if (from.gid !== 0 || this.asked === null || this.asked.after !== message.after) return
+    // That nothing is new is for the one to say that was asked last: each answer asks once more.
+    if (message.configs.length === 0 && from.replica !== this.shardmaster) return
     this.asked = null
     for (const config of message.configs) {
       if (config.num === this.adopted + this.coming.size + 1) this.coming.set(config.num, config)

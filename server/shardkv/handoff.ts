@@ -7,6 +7,7 @@ import type { Address, Sender } from '../contract.ts'
 import {
   HANDOFF_CHUNK_BYTES,
   HANDOFF_RETRY_MS,
+  HANDOFF_TIMEOUT_MIN_MS,
   HANDOFF_TIMEOUT_MS,
   HANDOFFS_PARALLEL,
 } from '../limits.ts'
@@ -26,6 +27,8 @@ type Transfer = {
   cursor: string
   /** When the part under way was sent; null: none is. */
   sentAt: number | null
+  /** For how long its answer is awaited, ms. */
+  patienceMs: number
   /** Not before this time, µs. */
   nextAt: number
   /** When a replica last said that it is not the leader. */
@@ -94,6 +97,7 @@ export class Handoff {
       replica: 0,
       cursor: '',
       sentAt: null,
+      patienceMs: HANDOFF_TIMEOUT_MIN_MS,
       nextAt: context.now.micros,
       redirectedAt: Number.NEGATIVE_INFINITY,
       isReleaseProposed: false,
@@ -108,8 +112,9 @@ export class Handoff {
     if (transfer.isReleaseProposed) return
     const { micros } = context.now
     if (transfer.sentAt !== null) {
-      const repeatAt = transfer.sentAt + HANDOFF_TIMEOUT_MS * MS
+      const repeatAt = transfer.sentAt + transfer.patienceMs * MS
       if (micros < repeatAt) return this.wakeBy(repeatAt)
+      transfer.patienceMs = Math.min(2 * transfer.patienceMs, HANDOFF_TIMEOUT_MS)
       this.askNext(transfer)
     }
     if (micros < transfer.nextAt) return this.wakeBy(transfer.nextAt)
@@ -117,7 +122,7 @@ export class Handoff {
     const to: Address = { gid: transfer.to, replica: transfer.replica }
     context.send([to], message)
     transfer.sentAt = micros
-    this.wakeBy(micros + HANDOFF_TIMEOUT_MS * MS)
+    this.wakeBy(micros + transfer.patienceMs * MS)
   }
 
   private readPart(
@@ -179,6 +184,7 @@ export class Handoff {
         // A doubled answer to an earlier part says nothing new.
         if (result.cursor <= transfer.cursor && transfer.cursor !== '') return
         transfer.cursor = result.cursor
+        transfer.patienceMs = HANDOFF_TIMEOUT_MIN_MS
         transfer.sentAt = null
         transfer.nextAt = micros
         return
