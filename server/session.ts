@@ -14,6 +14,14 @@ export type RequestId = {
   readonly acked: number
 }
 
+/** Replies kept per session: how many, and their bytes; the newest always is. */
+export type SessionBounds = { readonly replies: number; readonly bytes: number }
+
+export const DEFAULT_SESSION_BOUNDS: SessionBounds = {
+  replies: SESSION_REPLIES_MAX,
+  bytes: SESSION_REPLIES_BYTES_MAX,
+}
+
 type Kept = { readonly number: number; readonly fingerprint: number; readonly reply: Uint8Array }
 
 export type Session = {
@@ -49,13 +57,14 @@ export function lookUp(session: Session | null, id: RequestId, fingerprint: numb
 export function remember(
   session: Session | null,
   request: { id: RequestId; fingerprint: number; reply: Uint8Array; at: number },
+  bounds: SessionBounds = DEFAULT_SESSION_BOUNDS,
 ): Session {
   const { id, fingerprint, reply, at } = request
   const acked = Math.max(session?.acked ?? 0, Math.min(id.acked, id.number - 1))
   const kept = (session?.kept ?? []).filter(old => old.number > acked)
   const place = kept.findIndex(old => old.number > id.number)
   kept.splice(place < 0 ? kept.length : place, 0, { number: id.number, fingerprint, reply })
-  return bounded({ acked, kept, activeAt: Math.max(session?.activeAt ?? 0, at) })
+  return bounded({ acked, kept, activeAt: Math.max(session?.activeAt ?? 0, at) }, bounds)
 }
 
 /** Without its replies; what was run stays refused, so that nothing is silently run again. */
@@ -65,7 +74,7 @@ export function retired(session: Session): Session {
 }
 
 /** Oldest replies go first; the newest stays, whatever its size. */
-function bounded(session: Session): Session {
+function bounded(session: Session, bounds: SessionBounds): Session {
   const { kept } = session
   let bytes = 0
   let first = kept.length
@@ -73,7 +82,7 @@ function bounded(session: Session): Session {
     const next = kept[first - 1]
     if (next === undefined) break
     bytes += next.reply.length
-    const isOver = bytes > SESSION_REPLIES_BYTES_MAX || kept.length - first >= SESSION_REPLIES_MAX
+    const isOver = bytes > bounds.bytes || kept.length - first >= bounds.replies
     if (isOver && first < kept.length) break
     first -= 1
   }

@@ -35,9 +35,6 @@ export type Recovered = {
   readonly link: Link
 }
 
-type LoadedSegment = { readonly number: number; readonly seed: number; readonly bytes: Buffer }
-type Walked = { readonly records: WalRecord[]; readonly end: number }
-
 const FIRST_LINK: Link = { sequence: 1, previous: 0 }
 const ZEROS = Buffer.alloc(4096)
 /** Read at once. */
@@ -46,6 +43,34 @@ const READ_BYTES = 128 * 1024
 /** Reads all segments and cuts torn tails. Throws WalDamageError, with nothing changed. */
 export async function recover(files: WalFiles): Promise<Recovered> {
   const segments = await loadSegments(files)
+  const { walked, link } = examine(segments)
+  const sealed = walked.map((found, index) => seal(files, segments[index], found))
+  return {
+    payloads: walked.flatMap(found => found.records.map(record => record.payload)),
+    sealed: await Promise.all(sealed),
+    empty: segments.slice(walked.length).map(segment => segment.number),
+    link,
+  }
+}
+
+/** What a segment's file holds, its header read. */
+export type LoadedSegment = {
+  readonly number: number
+  readonly seed: number
+  readonly bytes: Buffer
+}
+
+/** The records of one segment that continue the chain, and the offset behind the last of them. */
+export type Walked = { readonly records: readonly WalRecord[]; readonly end: number }
+
+/**
+ * The whole chain of records, without input or output: of the first segments, in order, what each
+ * contributes, and where the next record would stand. Throws WalDamageError.
+ */
+export function examine(segments: readonly LoadedSegment[]): {
+  readonly walked: readonly Walked[]
+  readonly link: Link
+} {
   const walked: Walked[] = []
   let link: Link | null = segments[0] === undefined || segments[0].number === 1 ? FIRST_LINK : null
   for (const segment of segments) {
@@ -56,18 +81,22 @@ export async function recover(files: WalFiles): Promise<Recovered> {
   }
   if (link === null) throw new WalDamageError(`${at(segments, 0)}: its first record is damaged`)
   refuseLaterRecords(segments, walked, link)
-  const sealed = walked.map((found, index) => seal(files, segments[index], found))
-  return {
-    payloads: walked.flatMap(found => found.records.map(record => record.payload)),
-    sealed: await Promise.all(sealed),
-    empty: segments.slice(walked.length).map(segment => segment.number),
-    link,
-  }
+  return { walked, link }
 }
 
 async function loadSegments(files: WalFiles): Promise<readonly LoadedSegment[]> {
-  const numbers = files
-    .list()
+  const numbers = segmentNumbers(files.list())
+  const segments: LoadedSegment[] = []
+  for (const number of numbers) {
+    const bytes = await load(files, segmentName(number))
+    segments.push({ number, bytes, seed: readSegmentHeader(bytes, number) })
+  }
+  return segments
+}
+
+/** Of a folder's files, the segments, in order; throws when one is missing between others. */
+export function segmentNumbers(names: readonly string[]): readonly number[] {
+  const numbers = names
     .map(segmentNumber)
     .filter(number => number !== null)
     .sort((left, right) => left - right)
@@ -77,12 +106,7 @@ async function loadSegments(files: WalFiles): Promise<readonly LoadedSegment[]> 
       throw new WalDamageError(`log segment ${segmentName(before + 1)} is missing`)
     }
   })
-  const segments: LoadedSegment[] = []
-  for (const number of numbers) {
-    const bytes = await load(files, segmentName(number))
-    segments.push({ number, bytes, seed: readSegmentHeader(bytes, number) })
-  }
-  return segments
+  return numbers
 }
 
 /** Most of a segment is zeros not written to yet: left untouched, they take no memory. */

@@ -2,12 +2,7 @@
 // bounded number of sessions per command, and the log's own time decides, so that all replicas
 // agree. An idle session first gives up its replies and only refuses; much later it is forgotten.
 
-import {
-  SESSION_EXPIRY_INTERVAL_MS,
-  SESSION_EXPIRY_STEP,
-  SESSION_FORGET_MS,
-  SESSION_IDLE_MS,
-} from '../limits.ts'
+import { SESSION_FORGET_MS } from '../limits.ts'
 import type { MachineContext } from '../machine.ts'
 import { decodeSession, encodeSession, retired } from '../session.ts'
 import type { StoreEntry, StoreTransaction } from '../store.ts'
@@ -34,20 +29,20 @@ export class Expiry {
   }
 
   wakeAt(): number {
-    return this.nextAt
+    return this.unfinished.length > 0 ? 0 : this.nextAt
   }
 
-  /** Only on a leader. */
+  /** Only on a leader. What a round left over goes on by itself: it must not begin the next round. */
   on(context: MachineContext<ShardkvReply>): void {
     const { micros } = context.now
     for (const { shard, after } of this.unfinished.splice(0)) {
       context.propose(encodeCommand({ type: 'expire', shard, after }), null)
     }
     if (this.nextAt === Number.POSITIVE_INFINITY) {
-      this.nextAt = micros + SESSION_EXPIRY_INTERVAL_MS * MS
+      this.nextAt = micros + this.state.settings.sessionExpiryIntervalMs * MS
     }
     if (micros < this.nextAt) return
-    this.nextAt = micros + SESSION_EXPIRY_INTERVAL_MS * MS
+    this.nextAt = micros + this.state.settings.sessionExpiryIntervalMs * MS
     for (const [shard, { phase }] of this.state.shards) {
       if (phase !== 'serving') continue
       context.propose(encodeCommand({ type: 'expire', shard, after: '' }), null)
@@ -66,22 +61,26 @@ export class Expiry {
     const looked: StoreEntry[] = []
     for (const entry of transaction.range(sessionRangeAfter(shard, after))) {
       looked.push(entry)
-      if (looked.length >= SESSION_EXPIRY_STEP) break
+      if (looked.length >= this.state.settings.sessionExpiryStep) break
     }
     let count = 0
     for (const [key, value] of looked) {
       const session = decodeSession(value)
       const idleMs = wallMs - session.activeAt
       if (idleMs >= SESSION_FORGET_MS) transaction.delete(key)
-      else if (idleMs >= SESSION_IDLE_MS && session.kept.length > 0) {
+      else if (idleMs >= this.state.settings.sessionIdleMs && session.kept.length > 0) {
         transaction.put(key, encodeSession(retired(session)))
         count += 1
       }
     }
     if (count > 0) context.event({ type: 'sessionsRetired', shard, count })
     const last = looked.at(-1)?.[0]
-    if (looked.length < SESSION_EXPIRY_STEP || last === undefined || !context.isLeader) return
+    if (
+      looked.length < this.state.settings.sessionExpiryStep ||
+      last === undefined ||
+      !context.isLeader
+    )
+      return
     this.unfinished.push({ shard, after: relativeKey(last).slice(1) })
-    this.nextAt = context.now.micros
   }
 }

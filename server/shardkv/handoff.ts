@@ -4,13 +4,7 @@
 // next leader asks the receiver how far it is. Every step may be repeated.
 
 import type { Address, Sender } from '../contract.ts'
-import {
-  HANDOFF_CHUNK_BYTES,
-  HANDOFF_RETRY_MS,
-  HANDOFF_TIMEOUT_MIN_MS,
-  HANDOFF_TIMEOUT_MS,
-  HANDOFFS_PARALLEL,
-} from '../limits.ts'
+import { HANDOFF_RETRY_MS, HANDOFF_TIMEOUT_MIN_MS, HANDOFF_TIMEOUT_MS } from '../limits.ts'
 import type { MachineContext } from '../machine.ts'
 import type { StoreEntry } from '../store.ts'
 import { encodeCommand } from './command.ts'
@@ -44,6 +38,8 @@ export class Handoff {
   private readonly state: GroupState
   private readonly transfers = new Map<number, Transfer>()
   private readonly sweeping = new Set<number>()
+  /** gid → the replica that took a part last: it leads there, and is asked first. */
+  private readonly takers = new Map<number, number>()
   private wake = Number.POSITIVE_INFINITY
 
   constructor(state: GroupState) {
@@ -54,6 +50,7 @@ export class Handoff {
   clear(): void {
     this.transfers.clear()
     this.sweeping.clear()
+    this.takers.clear()
     this.wake = Number.POSITIVE_INFINITY
   }
 
@@ -89,12 +86,12 @@ export class Handoff {
   }
 
   private begin(shard: number, context: MachineContext<ShardkvReply>): Transfer | null {
-    if (this.transfers.size >= HANDOFFS_PARALLEL) return null
+    if (this.transfers.size >= this.state.settings.handoffsParallel) return null
     const { config, gid } = this.state.shard(shard)
     const transfer: Transfer = {
       config,
       to: gid,
-      replica: 0,
+      replica: this.takers.get(gid) ?? 0,
       cursor: '',
       sentAt: null,
       patienceMs: HANDOFF_TIMEOUT_MIN_MS,
@@ -135,7 +132,7 @@ export class Handoff {
     let size = 0
     let isLast = true
     for (const [key, value] of context.store.range(shardRangeAfter(shard, cursor))) {
-      if (size >= HANDOFF_CHUNK_BYTES) {
+      if (size >= this.state.settings.handoffChunkBytes) {
         isLast = false
         break
       }
@@ -160,6 +157,7 @@ export class Handoff {
     const { shard, config, result } = message
     const transfer = this.transfers.get(shard)
     if (transfer === undefined || transfer.config !== config || transfer.to !== from.gid) return
+    if (result.type !== 'notLeader') this.takers.set(from.gid, from.replica)
     // Only the answer to what is under way may send more: else each doubled one would send again.
     const isAwaited = transfer.sentAt !== null && transfer.replica === from.replica
     if (isAwaited || result.type === 'installed') this.take(transfer, shard, result, context)

@@ -5,7 +5,6 @@
 import { unreachable } from '../assert.ts'
 import type { ByteString } from '../bytes.ts'
 import type { Address, Message, Sender } from '../contract.ts'
-import { SWEEP_KEYS } from '../limits.ts'
 import type { Applied, GroupReply, Machine, MachineContext } from '../machine.ts'
 import type { Config } from '../shardmaster/config.ts'
 import type { StoreReader, StoreTransaction } from '../store.ts'
@@ -17,6 +16,7 @@ import { dataKey, decodeVersioned, shardRangeAfter } from './keyspace.ts'
 import type { ShardkvRequest } from './operation.ts'
 import { Receiver } from './receive.ts'
 import type { ShardkvReply } from './reply.ts'
+import type { ShardkvSettings } from './settings.ts'
 import { ABSENT, change, changeOf, isStranded, PHASES } from './shard.ts'
 import { GroupState } from './state.ts'
 import { runWrite } from './write.ts'
@@ -28,6 +28,7 @@ export type ShardkvMachineOptions = {
   readonly gid: number
   /** How many shardmasters there are: their replica ids are 0 … n − 1, their group is 0. */
   readonly shardmasters: number
+  readonly settings?: ShardkvSettings
 }
 
 export function createShardkvMachine(options: ShardkvMachineOptions): ShardkvMachine {
@@ -43,8 +44,8 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
   private appliedSlot = 0
   private settled = -1
 
-  constructor({ gid, shardmasters }: ShardkvMachineOptions) {
-    this.state = new GroupState(gid)
+  constructor({ gid, shardmasters, settings }: ShardkvMachineOptions) {
+    this.state = new GroupState(gid, settings)
     this.follow = new Follow(this.state, shardmasters)
     this.handoff = new Handoff(this.state)
     this.receiver = new Receiver(this.state)
@@ -140,7 +141,12 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     const refusal = this.state.refusal(shard)
     if (refusal !== null || shard === null) return refusal ?? { type: 'noGroup', config: 0 }
     const before = this.state.shard(shard)
-    const result = runWrite(request, before, { shard, applied, transaction })
+    const result = runWrite(request, before, {
+      shard,
+      applied,
+      transaction,
+      bounds: this.state.settings.session,
+    })
     if (result.isRepeated) context.event({ type: 'requestRepeated', shard })
     if (result.state !== before) this.state.setShard(shard, result.state)
     return result.reply
@@ -192,13 +198,14 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     this.handoff.onSwept(shard)
     const state = this.state.shard(shard)
     if (state.phase !== 'releasing') return
+    const { sweepKeys } = this.state.settings
     const keys: ByteString[] = []
     for (const [key] of transaction.range(shardRangeAfter(shard, ''))) {
       keys.push(key)
-      if (keys.length >= SWEEP_KEYS) break
+      if (keys.length >= sweepKeys) break
     }
     for (const key of keys) transaction.delete(key)
-    if (keys.length >= SWEEP_KEYS) return
+    if (keys.length >= sweepKeys) return
     const { config, installed } = state
     this.state.setShard(shard, { ...ABSENT, config, installed })
     context.event({ type: 'shardSwept', shard, slot })

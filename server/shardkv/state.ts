@@ -14,10 +14,12 @@ import {
   shardRecordKey,
 } from './keyspace.ts'
 import type { RefusedReply } from './reply.ts'
+import { DEFAULT_SHARDKV_SETTINGS, type ShardkvSettings } from './settings.ts'
 import { ABSENT, decodeShard, encodeShard, type ShardState } from './shard.ts'
 
 export class GroupState {
   readonly gid: number
+  readonly settings: ShardkvSettings
   /** The adopted configuration; null before the first. */
   config: Config | null = null
   /** gid → base URLs, for every group ever in a configuration: some still hand shards over. */
@@ -28,8 +30,9 @@ export class GroupState {
   readonly moving = new Set<number>()
   private readonly dirty = new Set<number>()
 
-  constructor(gid: number) {
+  constructor(gid: number, settings = DEFAULT_SHARDKV_SETTINGS) {
     this.gid = gid
+    this.settings = settings
   }
 
   load(store: StoreReader): void {

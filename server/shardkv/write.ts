@@ -3,7 +3,7 @@
 
 import { fnv1aBytes } from '../bytes.ts'
 import type { Applied } from '../machine.ts'
-import { decodeSession, encodeSession, lookUp, remember } from '../session.ts'
+import { decodeSession, encodeSession, lookUp, remember, type SessionBounds } from '../session.ts'
 import type { StoreTransaction } from '../store.ts'
 import {
   dataKey,
@@ -29,9 +29,14 @@ const EMPTY = new Uint8Array(0)
 export function runWrite(
   request: WriteRequest,
   state: ShardState,
-  options: { shard: number; applied: Applied; transaction: StoreTransaction },
+  options: {
+    shard: number
+    applied: Applied
+    transaction: StoreTransaction
+    bounds?: SessionBounds
+  },
 ): WriteResult {
-  const { shard, applied, transaction } = options
+  const { shard, applied, transaction, bounds } = options
   const { session: id } = request
   const place = sessionKey(shard, id.client)
   const stored = transaction.get(place)
@@ -45,7 +50,7 @@ export function runWrite(
   if (known.type === 'expired') return refused('sessionExpired', state)
   const run = runOnce(request, state, { shard, slot: applied.slot, transaction })
   const reply = encodeRunReply(run.reply)
-  const next = remember(session, { id, fingerprint, reply, at: applied.wallMs })
+  const next = remember(session, { id, fingerprint, reply, at: applied.wallMs }, bounds)
   transaction.put(place, encodeSession(next))
   return { ...run, isRepeated: false }
 }

@@ -46,6 +46,11 @@ export class Admin {
     })
   }
 
+  /** So many random changes, one right after the other. */
+  storm(changes: number): void {
+    if (changes > 0) this.change(this.draw(), () => this.storm(changes - 1))
+  }
+
   /** Mostly what can be done, given the newest configuration that anybody has seen. */
   private draw(): Change {
     const { random, cluster } = this

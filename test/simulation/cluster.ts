@@ -8,14 +8,17 @@ import { createReplica } from '../../server/replica.ts'
 import { createShardkvMachine } from '../../server/shardkv/machine.ts'
 import type { ShardkvRequest } from '../../server/shardkv/operation.ts'
 import type { ShardkvReply } from '../../server/shardkv/reply.ts'
+import type { ShardkvSettings } from '../../server/shardkv/settings.ts'
 import { createShardmasterMachine } from '../../server/shardmaster/machine.ts'
 import type { ShardmasterReply, ShardmasterRequest } from '../../server/shardmaster/operation.ts'
 import { Random } from '../support/random.ts'
+import { Atlas } from './atlas.ts'
 import { Disk } from './disk.ts'
 import { Network, type NetworkWeather } from './network.ts'
 import { type AnyNode, type Boot, SimulatedNode } from './node.ts'
 import { ObservedStore } from './observed-store.ts'
 import { Oracle } from './oracle.ts'
+import { RareEvents } from './rare-events.ts'
 import { RegisterMachine } from './register-machine.ts'
 import { ShardOracle } from './shard-oracle.ts'
 import { World } from './world.ts'
@@ -31,6 +34,7 @@ export type ClusterOptions = {
   readonly shardCount: number
   readonly weather: NetworkWeather
   readonly settings: Settings
+  readonly shardkv?: ShardkvSettings
   readonly syncMin: number
   readonly syncMax: number
   readonly segmentRecords: number
@@ -69,24 +73,29 @@ export class Cluster {
   readonly nodes: AnyNode[] = []
   readonly kv = new Map<string, KvNode>()
   readonly masters: MasterNode[] = []
+  readonly atlas = new Atlas(this.nodes)
+  readonly rare: RareEvents
   /** Replicas that nobody can call; they are still answered. */
   readonly deaf = new Set<AnyNode>()
+  private readonly deafened = new Map<AnyNode, number>()
   /** Messages between replicas, by type. */
   readonly sent = new Map<Message['type'], number>()
   readonly options: ClusterOptions
   private readonly byAddress = new Map<string, AnyNode>()
+  private readonly wiped = new Map<AnyNode, number>()
   private places = 0
 
   constructor(options: ClusterOptions) {
     this.options = options
     const { seed, replicas, groups } = options
-    this.network = new Network(this.world, new Random(seed, 'network'), options.weather)
+    this.network = new Network(this.world, seed, options.weather)
     const sizes = new Map<number, number>()
     const masters = options.kind === 'sharded' ? options.shardmasters : 0
     sizes.set(0, masters)
     for (let gid = 1; gid <= groups; gid++) sizes.set(gid, replicas)
     this.oracle = new Oracle(this.world, sizes)
     this.shards = new ShardOracle(this.world)
+    this.rare = new RareEvents(this.world)
     for (let replica = 0; replica < masters; replica++) {
       this.masters.push(this.addNode({ gid: 0, replica }, boot => this.makeMaster(boot)))
     }
@@ -102,6 +111,10 @@ export class Cluster {
   newPlace(): number {
     this.places += 1
     return this.places - 1
+  }
+
+  get placeCount(): number {
+    return this.places
   }
 
   startAll(): void {
@@ -138,7 +151,9 @@ export class Cluster {
     request: ShardkvRequest,
     done: (reply: ShardkvReply | null) => void,
   ): void {
-    this.call(from, this.kv.get(nameOf(target)), request, done)
+    this.call(from, this.kv.get(nameOf(target)), request, done, reply =>
+      this.rare.onReply(target, request, reply),
+    )
   }
 
   callMaster(
@@ -156,6 +171,7 @@ export class Cluster {
     node: Callable<Request, Reply> | undefined,
     request: Request,
     done: (reply: Reply | null) => void,
+    onReply: (reply: Reply) => void = () => {},
   ): void {
     if (node === undefined) {
       this.world.after(1000, () => done(null))
@@ -163,11 +179,32 @@ export class Cluster {
     }
     this.network.send(from, node.place, () => {
       const answer = (reply: Reply | null) => {
+        if (reply !== null) onReply(reply)
         this.network.send(node.place, from, () => done(reply))
       }
       if (node.isUp) node.submit(request, answer)
       else answer(null)
     })
+  }
+
+  /** Nobody can call it; it is still answered. Ends when it is undeafened as often. */
+  deafen(node: AnyNode): void {
+    this.deafened.set(node, (this.deafened.get(node) ?? 0) + 1)
+    this.deaf.add(node)
+  }
+
+  undeafen(node: AnyNode, isForAll = false): void {
+    const left = isForAll ? 0 : (this.deafened.get(node) ?? 1) - 1
+    this.deafened.set(node, left)
+    if (left <= 0) this.deaf.delete(node)
+  }
+
+  /** An empty disk, and with it another incarnation. The old disk is lost to its group. */
+  wipe(node: AnyNode): void {
+    this.atlas.destroy(node)
+    const lives = this.wiped.get(node) ?? 0
+    this.wiped.set(node, lives + 1)
+    node.wipe(newIncarnation(new Random(this.options.seed, `life ${lives} of ${node.place}`)))
   }
 
   private addNode<Request, Reply>(
@@ -181,8 +218,9 @@ export class Cluster {
       world: this.world,
       place,
       address,
-      incarnation: (random.word() >>> 0).toString(16).padStart(8, '0').repeat(4),
+      incarnation: newIncarnation(random),
       random,
+      coreRandom: new Random(seed, `core ${place}`),
       disk: new Disk(this.world, new Random(seed, `disk ${place}`), this.options),
       store: new ObservedStore(),
       watcher: this.watcher,
@@ -201,18 +239,23 @@ export class Cluster {
 
   private readonly watcher = {
     onStart: (node: AnyNode) => this.oracle.onStart(node),
+    onRecovered: (node: AnyNode, records: Parameters<Oracle['onDurable']>[1]) =>
+      this.oracle.onRecovered(node, records),
+    onWiped: (node: AnyNode) => this.oracle.onWiped(node),
     onCrash: (node: AnyNode) => this.oracle.onCrash(node),
     onDurable: (node: AnyNode, records: Parameters<Oracle['onDurable']>[1]) =>
       this.oracle.onDurable(node, records),
     onSend: (node: AnyNode, message: Message) => {
       this.oracle.onSend(node, message)
+      this.rare.onSend(node, message)
       this.shards.onSend(message)
     },
     onEvent: (node: AnyNode, event: Parameters<Oracle['onEvent']>[1]) => {
       const { trace, now } = this.world
       trace?.(`${now} ${node.name} ${JSON.stringify(event)}`)
       this.oracle.onEvent(node, event)
-      this.shards.onEvent(event)
+      this.shards.onEvent(node, event)
+      this.rare.onEvent(node, event)
     },
     onStep: (node: AnyNode) => {
       this.oracle.onStep(node)
@@ -225,19 +268,29 @@ export class Cluster {
     if (target === undefined) return
     if (this.options.isFrozenMessages) freeze(message)
     this.sent.set(message.type, (this.sent.get(message.type) ?? 0) + 1)
-    if (this.deaf.has(target) && !ANSWERS.has(message.type)) return
     const { world } = this
+    if (this.deaf.has(target) && !ANSWERS.has(message.type)) {
+      world.count('network: not heard')
+      return
+    }
     this.network.send(fromPlace, target.place, () => {
       world.trace?.(`${world.now} ${nameOf(from)} → ${target.name} ${describe(message)}`)
+      if (target.isStranger && target.isUp) this.rare.onStrangerTold(message)
       target.deliver({ type: 'message', from, message })
     })
   }
 
   private makeKv(boot: Boot): Replica<ShardkvRequest, ShardkvReply> {
-    const { kind, shardmasters, replicas } = this.options
+    const { kind, shardmasters, replicas, shardkv } = this.options
     const { gid } = boot.address
     const machine: Machine<ShardkvRequest, ShardkvReply> =
-      kind === 'register' ? new RegisterMachine() : createShardkvMachine({ gid, shardmasters })
+      kind === 'register'
+        ? new RegisterMachine(shardkv)
+        : createShardkvMachine({
+            gid,
+            shardmasters,
+            ...(shardkv === undefined ? {} : { settings: shardkv }),
+          })
     return this.makeReplica(boot, replicas, machine)
   }
 
@@ -265,6 +318,10 @@ export class Cluster {
       machine,
     })
   }
+}
+
+function newIncarnation(random: Random): string {
+  return random.word().toString(16).padStart(8, '0').repeat(4)
 }
 
 function nameOf({ gid, replica }: Address): string {

@@ -11,8 +11,10 @@ import type {
   Replica,
   Sender,
 } from '../../server/contract.ts'
+import { WalDamageError } from '../../server/host/wal-segment.ts'
 import type { LogRecord } from '../../server/paxos/record.ts'
 import type { Random } from '../support/random.ts'
+import { SimulatedClock } from './clock.ts'
 import type { Disk } from './disk.ts'
 import type { ObservedStore } from './observed-store.ts'
 import type { World } from './world.ts'
@@ -30,6 +32,10 @@ export type Boot = {
 /** Sees everything that a replica does; throws where it must not. */
 export type Watcher = {
   onStart(node: AnyNode): void
+  /** Records that were found on the disk and that nobody had been told to be durable. */
+  onRecovered(node: AnyNode, records: readonly LogRecord[]): void
+  /** Its disk was replaced by an empty one: it is somebody else from now on. */
+  onWiped(node: AnyNode): void
   /** Before the crash takes effect. */
   onCrash(node: AnyNode): void
   onDurable(node: AnyNode, records: readonly LogRecord[]): void
@@ -44,7 +50,9 @@ export type NodeOptions<Request, Reply> = {
   readonly place: number
   readonly address: Address
   readonly incarnation: string
+  /** The process's own chance; the core has a stream to itself. */
   readonly random: Random
+  readonly coreRandom: Random
   readonly disk: Disk
   readonly store: ObservedStore
   readonly watcher: Watcher
@@ -71,21 +79,35 @@ export type AnyNode = Pick<
   | 'flush'
   | 'handOver'
   | 'status'
-  | 'jumpWall'
+  | 'clock'
+  | 'isBroken'
+  | 'isStranger'
+  | 'starts'
+  | 'failNextSync'
+  | 'crashInWrite'
+  | 'crashInRound'
+  | 'spare'
+  | 'wipe'
+  | 'rebuild'
   | 'deliver'
   | 'name'
   | 'highestEver'
 >
 
-const WALL_START_MS = 1_700_000_000_000
-
 export class SimulatedNode<Request, Reply> {
   readonly address: Address
   readonly place: number
-  readonly incarnation: string
   readonly store: ObservedStore
   readonly disk: Disk
+  readonly clock: SimulatedClock
   readonly name: string
+  incarnation: string
+  /** Its log was found damaged, and it refused to start. */
+  isBroken = false
+  /** It lost its first disk: the group that it belonged to does not count on it any more. */
+  isStranger = false
+  /** How often it was started. */
+  starts = 0
   private readonly options: NodeOptions<Request, Reply>
   private core: Replica<Request, Reply> | null = null
   private inbox: Input<Request>[] = []
@@ -97,7 +119,7 @@ export class SimulatedNode<Request, Reply> {
   /** µs for which the next step's output is held back: the process stops in between. */
   private stall = 0
   private tickAt = Number.POSITIVE_INFINITY
-  private wallSkewMs = 0
+  private rounds = 0
   /** The highest slot that it has ever applied. */
   highestEver = 0
 
@@ -108,6 +130,7 @@ export class SimulatedNode<Request, Reply> {
     this.incarnation = options.incarnation
     this.store = options.store
     this.disk = options.disk
+    this.clock = new SimulatedClock(options.world, options.clock)
     this.name = `${options.address.gid}/${options.address.replica}`
   }
 
@@ -116,21 +139,55 @@ export class SimulatedNode<Request, Reply> {
   }
 
   start(): void {
-    if (this.core !== null) return
-    const { options } = this
-    const { address, incarnation, store, random } = options
+    if (this.core !== null || this.isBroken) return
+    const opened = this.openDisk()
+    if (opened === null) return
+    this.options.watcher.onRecovered(this, opened.untold)
     this.life += 1
-    this.core = options.makeCore({
-      address,
-      incarnation,
-      records: this.disk.open(),
-      store,
-      nowMicros: this.micros(),
-      random: () => random.next(),
-    })
+    this.starts += 1
+    this.core = this.makeCore(opened.records, this.store)
     this.trace('starts')
-    options.watcher.onStart(this)
+    this.options.watcher.onStart(this)
     this.deliver({ type: 'tick' })
+  }
+
+  private openDisk(): ReturnType<Disk['open']> | null {
+    try {
+      return this.disk.open()
+    } catch (error) {
+      if (!(error instanceof WalDamageError)) throw error
+      this.isBroken = true
+      this.options.world.count('disk: damage refused')
+      this.trace(`refuses to start: ${error.message}`)
+      return null
+    }
+  }
+
+  private makeCore(records: readonly LogRecord[], store: ObservedStore): Replica<Request, Reply> {
+    const { address, coreRandom, makeCore } = this.options
+    return makeCore({
+      address,
+      incarnation: this.incarnation,
+      records,
+      store,
+      nowMicros: this.clock.micros(),
+      random: () => coreRandom.next(),
+    })
+  }
+
+  /** Another core from what a crash now would surely leave; its store. */
+  rebuild(): ObservedStore {
+    const store = this.store.survivor()
+    const { options } = this
+    options.makeCore({
+      address: options.address,
+      incarnation: this.incarnation,
+      records: this.disk.durable(),
+      store,
+      nowMicros: this.clock.micros(),
+      random: () => 0.5,
+    })
+    return store
   }
 
   /** The process dies; its disk keeps what was durable, perhaps a little more. */
@@ -145,35 +202,89 @@ export class SimulatedNode<Request, Reply> {
     this.isStepDue = false
     this.tickAt = Number.POSITIVE_INFINITY
     this.pausedUntil = 0
-    const kept = this.disk.crash()
-    this.options.watcher.onDurable(this, kept)
-    this.store.crash()
+    this.rounds += 1
+    const isRoundKept = this.store.isInRound && this.options.random.chance(0.5)
+    if (this.store.isInRound) this.options.world.count('store: crash between rounds')
+    this.disk.crash()
+    this.store.crash(isRoundKept)
+  }
+
+  /** As the host does when the disk fails it: the process stops. */
+  failNextSync(then: () => void): void {
+    if (this.core === null) return
+    this.disk.onFailure = () => {
+      this.options.world.count('disk: process stopped by a failed sync')
+      this.crash()
+      then()
+    }
+  }
+
+  /** Dies while its next write is on the way to the disk. */
+  crashInWrite(until: number, then: () => void): void {
+    if (this.core === null) return
+    const { life } = this
+    this.disk.onNextWrite = () => {
+      if (life !== this.life || this.options.world.now >= until) return
+      this.options.world.count('crash: between write and sync')
+      this.crash()
+      then()
+    }
+  }
+
+  /** Dies while its store is being made durable. */
+  crashInRound(then: () => void): void {
+    if (this.core === null || this.disk.isOutOfRoom) return
+    if (!this.store.isInRound) this.store.beginRound()
+    this.crash()
+    then()
+  }
+
+  /** Dies, and finds an empty disk under its old name. */
+  wipe(incarnation: string): void {
+    this.crash()
+    this.disk.wipe()
+    this.store.wipe()
+    this.incarnation = incarnation
+    this.isBroken = false
+    this.isStranger = true
+    this.options.watcher.onWiped(this)
+    this.trace('has an empty disk')
   }
 
   /** The process stands still: at once, or between its next step and the leaving of its output. */
-  pause(micros: number): void {
-    if (this.options.random.chance(0.5)) this.stall = micros
+  pause(micros: number, isInside: boolean): void {
+    if (isInside) this.stall = micros
     else this.pausedUntil = Math.max(this.pausedUntil, this.options.world.now + micros)
   }
 
-  /** Makes the store durable, in the background as the host does. */
+  /** Makes the store durable, in the background as the host does; it takes a while. */
   flush(): void {
-    if (this.core === null) return
-    this.store.flush()
-    this.deliver({ type: 'flushed', slot: this.store.applied() })
+    const { world, random } = this.options
+    if (this.core === null || this.store.isInRound || this.disk.isOutOfRoom) return
+    const slot = this.store.beginRound()
+    this.rounds += 1
+    const round = this.rounds
+    world.after(random.skewed(100, 20_000), () => {
+      if (round !== this.rounds || this.core === null) return
+      this.store.endRound()
+      this.deliver({ type: 'flushed', slot })
+    })
+  }
+
+  /** Whatever was to happen to it later does not. */
+  spare(): void {
+    this.stall = 0
+    this.disk.onNextWrite = null
+    this.disk.onFailure = null
   }
 
   handOver(): void {
     this.deliver({ type: 'handOver' })
   }
 
-  jumpWall(ms: number): void {
-    this.wallSkewMs += ms
-  }
-
   /** null while it is down. */
   status(): ReturnType<Replica<Request, Reply>['status']> | null {
-    return this.core?.status(this.now()) ?? null
+    return this.core?.status(this.clock.now()) ?? null
   }
 
   /** `done` is called once, or never when the process dies first. */
@@ -208,7 +319,7 @@ export class SimulatedNode<Request, Reply> {
     const isSingle = this.inbox.length > 1 && random.chance(0.2)
     const inputs = isSingle ? this.inbox.splice(0, 1) : this.inbox
     if (!isSingle) this.inbox = []
-    const output = this.core.step(this.now(), inputs)
+    const output = this.core.step(this.clock.now(), inputs)
     world.note(this.place * 31 + inputs.length)
     for (const event of output.events) watcher.onEvent(this, event)
     watcher.onStep(this)
@@ -252,9 +363,9 @@ export class SimulatedNode<Request, Reply> {
 
   /** At most one tick is under way; one that is not wanted any more does no harm. */
   private wakeAt(micros: number): void {
-    const { world, clock, random } = this.options
+    const { world, random } = this.options
     if (!Number.isFinite(micros)) return
-    const at = Math.max(world.now + 1, Math.ceil((micros - clock.offset) / clock.rate))
+    const at = Math.max(world.now + 1, this.clock.worldTime(micros))
     if (at >= this.tickAt && this.tickAt > world.now) return
     this.tickAt = at
     const { life } = this
@@ -263,17 +374,6 @@ export class SimulatedNode<Request, Reply> {
       this.tickAt = Number.POSITIVE_INFINITY
       this.deliver({ type: 'tick' })
     })
-  }
-
-  private now(): { micros: number; wallMs: number } {
-    const { world } = this.options
-    const wallMs = WALL_START_MS + Math.floor(world.now / 1000) + this.wallSkewMs
-    return { micros: this.micros(), wallMs: Math.max(0, wallMs) }
-  }
-
-  private micros(): number {
-    const { world, clock } = this.options
-    return clock.offset + Math.floor(world.now * clock.rate)
   }
 
   private trace(what: string): void {

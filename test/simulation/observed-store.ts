@@ -17,6 +17,8 @@ const ALL = { from: '', to: '\xff' }
 
 export class ObservedStore implements Store {
   private inner = new MemoryStore()
+  /** While a round is being written: what a crash may still leave in its place. */
+  private beforeRound: MemoryStore | null = null
   private contentHash = 0
 
   /** Sum (mod 2^32) of the hashes of all entries. */
@@ -28,15 +30,41 @@ export class ObservedStore implements Store {
     return readApplied(this.inner)
   }
 
-  /** All that was written so far survives crashes. */
-  flush(): void {
+  /** Begins to make all that was written so far durable; returns the slot that this covers. */
+  beginRound(): number {
+    this.beforeRound ??= this.inner.crash()
     void this.inner.flush()
+    return this.applied()
   }
 
-  /** Back to what was flushed last. */
-  crash(): void {
-    this.inner = this.inner.crash()
+  /** It survives any crash from now on. */
+  endRound(): void {
+    this.beforeRound = null
+  }
+
+  get isInRound(): boolean {
+    return this.beforeRound !== null
+  }
+
+  /** Back to the end of the last round; one under way counts, or does not. */
+  crash(isRoundKept: boolean): void {
+    this.inner = isRoundKept ? this.inner.crash() : (this.beforeRound ?? this.inner.crash())
+    this.beforeRound = null
     this.rehash()
+  }
+
+  wipe(): void {
+    this.inner = new MemoryStore()
+    this.beforeRound = null
+    this.contentHash = 0
+  }
+
+  /** What a crash now would leave, as a store of its own. */
+  survivor(): ObservedStore {
+    const store = new ObservedStore()
+    store.inner = (this.beforeRound ?? this.inner).crash()
+    store.rehash()
+    return store
   }
 
   get(key: ByteString): Uint8Array | undefined {

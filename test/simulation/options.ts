@@ -1,8 +1,10 @@
 // Everything that one simulated run is made of, drawn from its seed (swarm testing: each seed has
 // some kinds of faults and lacks others, and its own rates), so that a run is told by its seed.
 
-import { DEFAULT_SETTINGS, type Settings } from '../../server/paxos/settings.ts'
+import type { Settings } from '../../server/paxos/settings.ts'
+import type { ShardkvSettings } from '../../server/shardkv/settings.ts'
 import { Random } from '../support/random.ts'
+import { drawSettings, drawShardkvSettings } from './buggify.ts'
 import { drawFaults, type Fault } from './faults.ts'
 import { CALM, type NetworkWeather } from './network.ts'
 
@@ -34,25 +36,25 @@ export type RunOptions = {
   readonly reconfigureEvery: number
   readonly isFrozenMessages: boolean
   readonly settings: Settings
+  readonly shardkv: ShardkvSettings
   readonly faults: readonly Fault[]
 }
 
 const SECOND = 1_000_000
 const KEYS = ['a1', 'b1', 'c1', 'd1', 'e1', 'f1', 'g1', 'h1', 'i1', 'j1', 'a2', 'b2']
 
-export function drawOptions(
-  seed: number,
-  shape: { isSingle: boolean; seconds: number },
-): RunOptions {
+export type RunShape = { readonly isSingle: boolean; readonly seconds: number }
+
+export function drawOptions(seed: number, shape: RunShape): RunOptions {
   const random = new Random(seed, 'swarm')
   const { isSingle, seconds } = shape
   const replicas = random.chance(0.75) ? 3 : 5
   const groups = isSingle ? 1 : random.between(2, 4)
   const nodes = isSingle ? replicas : 3 + groups * replicas
   const warmUp = isSingle ? SECOND : 2 * SECOND
-  const chaosUntil = Math.max(warmUp, Math.floor(seconds * SECOND * 0.65))
-  const settings = drawSettings(random)
-  const faultRandom = new Random(seed, 'faults')
+  const chaosUntil = Math.max(warmUp, Math.floor(seconds * SECOND * 0.7))
+  const settings = drawSettings(seed)
+  const isLeased = settings.readPath === 'lease'
   return {
     seed,
     isSingle,
@@ -61,11 +63,11 @@ export function drawOptions(
     shardCount: 10,
     clients: random.between(2, 6),
     keys: random.shuffled(KEYS).slice(0, random.between(1, isSingle ? 4 : 8)),
-    thinkMax: random.pick([5_000, 20_000, 60_000]),
+    thinkMax: random.pick([10_000, 60_000, 200_000]),
     warmUp,
     chaosUntil,
     endAt: seconds * SECOND,
-    weather: drawWeather(random),
+    weather: drawWeather(seed),
     syncMin: 50,
     syncMax: random.pick([300, 2_000, 30_000]),
     segmentRecords: random.pick([20, 100, 1000]),
@@ -73,48 +75,31 @@ export function drawOptions(
     stray: random.pick([0, 0.1, 0.4]),
     drift: random.chance(0.5) ? 0.04 : 0,
     flushEvery: random.pick([100_000, 500_000, 3_000_000]),
-    reconfigureEvery: isSingle ? 0 : random.pick([300_000, 1_000_000, 2_500_000]),
+    reconfigureEvery: isSingle ? 0 : random.pick([300_000, 600_000, 1_500_000]),
     isFrozenMessages: random.chance(0.125),
     settings,
-    faults: drawFaults(faultRandom, { nodes, from: warmUp, until: chaosUntil }),
+    shardkv: drawShardkvSettings(seed),
+    faults: drawFaults(seed, { nodes, from: warmUp, until: chaosUntil, isSingle, isLeased }),
   }
 }
 
-/** Calm, ordinary or wide: in the last, up to half of the messages are up to 3 s late. */
-function drawWeather(random: Random): NetworkWeather {
+/** Calm, ordinary or wide: in the last, up to a third of the messages are up to 3 s late. */
+function drawWeather(seed: number): NetworkWeather {
+  const random = new Random(seed, 'weather')
   const kind = random.next()
   const delayMax = random.pick([500, 2_000, 20_000])
+  const loss = random.pick([0, 0.01, 0.05, 0.15])
+  const duplication = random.pick([0, 0.02, 0.1])
+  const wideLate = random.pick([0.02, 0.1, 0.3])
+  const narrowLate = random.pick([0, 0.005])
   if (kind < 0.15) return { ...CALM, delayMax }
   const isWide = kind > 0.6
   return {
     delayMin: 50,
     delayMax,
-    loss: random.pick([0, 0.01, 0.05, 0.15]),
-    duplication: random.pick([0, 0.02, 0.1]),
-    late: isWide ? random.pick([0.02, 0.1, 0.3]) : random.pick([0, 0.005]),
+    loss,
+    duplication,
+    late: isWide ? wideLate : narrowLate,
     lateMax: isWide ? 3 * SECOND : 200_000,
-  }
-}
-
-/** Small bounds make rare paths common: short logs, tiny batches and chunks, quick elections. */
-function drawSettings(random: Random): Settings {
-  const scale = random.pick([1, 1, 0.5, 0.2])
-  const times = DEFAULT_SETTINGS
-  const scaled = (value: number) => Math.floor(value * scale)
-  return {
-    ...times,
-    heartbeat: scaled(times.heartbeat),
-    electionMin: scaled(times.electionMin),
-    electionMax: scaled(times.electionMax),
-    leaseHold: scaled(times.leaseHold),
-    leaseUse: scaled(times.leaseUse),
-    resend: random.pick([times.resend, 50_000]),
-    batchOps: random.pick([1, 2, 1024]),
-    pipelineSlots: random.pick([1, 3, 8]),
-    retainedSlots: random.pick([10, 100, times.retainedSlots]),
-    candidateLag: random.pick([8, times.candidateLag]),
-    snapshotChunkBytes: random.pick([100, 2_000, times.snapshotChunkBytes]),
-    fetchBytes: random.pick([200, times.fetchBytes]),
-    readPath: random.pick(['quorum', 'quorum', 'lease']),
   }
 }

@@ -11,6 +11,7 @@ import {
   ZERO_BALLOT,
 } from '../../server/paxos/ballot.ts'
 import type { LogRecord } from '../../server/paxos/record.ts'
+import type { Settings } from '../../server/paxos/settings.ts'
 import type { AnyNode, Watcher } from './node.ts'
 import { Violation, type World } from './world.ts'
 
@@ -23,6 +24,8 @@ type SlotHistory = {
 
 type GroupHistory = {
   readonly size: number
+  /** Who votes: the same for all replicas, for ever (I2). */
+  formation: string | null
   readonly slots: Map<number, SlotHistory>
   /** slot → hash of the whole state after it. */
   readonly states: Map<number, number>
@@ -49,7 +52,7 @@ export class Oracle implements Watcher {
   constructor(world: World, sizes: ReadonlyMap<number, number>) {
     this.world = world
     for (const [gid, size] of sizes) {
-      this.groups.set(gid, { size, slots: new Map(), states: new Map(), proposals: new Map() })
+      this.groups.set(gid, { ...noHistory(), size })
     }
   }
 
@@ -84,6 +87,55 @@ export class Oracle implements Watcher {
     }
   }
 
+  /**
+   * I13: what a crash now would surely leave is enough to come to the state that the group had
+   * there. Costs as much as a start: to be asked now and then.
+   */
+  checkRebuilt(node: AnyNode): void {
+    this.onStart(node)
+    const store = node.rebuild()
+    const slot = store.applied()
+    const known = this.group(node.address.gid).states.get(slot)
+    if (known === undefined) return
+    this.world.count('rebuilt from disk')
+    this.check(node, known === store.hash, `I13: the disk gives the state of slot ${slot}`)
+  }
+
+  /** I11. */
+  checkBounds(node: AnyNode, settings: Settings): void {
+    const status = node.status()
+    // Whoever started just now holds all that its store was not durable for, until it knows more.
+    if (status === null || !status.isReady) return
+    const { log } = status
+    const { retainedSlots, pipelineSlots, candidateLag } = settings
+    const bound = 2 * retainedSlots + pipelineSlots + candidateLag + 1
+    this.check(node, log.entries <= bound, `I11: the log has ${log.entries} entries`)
+    this.check(node, log.inFlight <= bound, `I11: ${log.inFlight} slots are open`)
+  }
+
+  /** S5: what was durable before the last write is not given up in silence. */
+  checkDamaged(node: AnyNode): void {
+    this.check(node, node.isBroken, 'S5: a damaged log is refused')
+  }
+
+  /** It may have held back what it found: a first part of a write that nobody was told of. */
+  onRecovered(node: AnyNode, records: readonly LogRecord[]): void {
+    const acceptor = this.acceptor(node)
+    for (const record of records) {
+      if (record.type === 'promise' || record.type === 'accept') {
+        acceptor.promised = maxBallot(acceptor.promised, record.ballot)
+      }
+      if (record.type !== 'accept') continue
+      acceptor.accepted.set(record.slot, record.ballot)
+      this.vote(node, record)
+    }
+    if (records.length > 0) this.world.count('disk: untold records found')
+  }
+
+  onWiped(node: AnyNode): void {
+    this.acceptors.delete(node.place)
+  }
+
   onCrash(node: AnyNode): void {
     this.world.count(node.status()?.role === 'leader' ? 'crash: leader' : 'crash: follower')
   }
@@ -106,6 +158,9 @@ export class Oracle implements Watcher {
           this.checkLearned(node, record.slot, fnv1aBytes(record.value))
           break
         case 'formed':
+          this.checkFormation(node, record.formation.id)
+          break
+        case 'installed':
           break
       }
     }
@@ -115,6 +170,9 @@ export class Oracle implements Watcher {
   onSend(node: AnyNode, message: Message): void {
     const acceptor = this.acceptor(node)
     this.world.note(message.type.length)
+    if (message.type === 'promise' || message.type === 'accepted') {
+      this.check(node, !node.isStranger, 'C1: an emptied disk has no vote')
+    }
     switch (message.type) {
       case 'promise':
         this.check(node, isAtLeast(acceptor.promised, message.ballot), 'I14: promise is durable')
@@ -161,6 +219,12 @@ export class Oracle implements Watcher {
     else this.check(node, known === node.store.hash, `I4: one state after slot ${slot}`)
   }
 
+  private checkFormation(node: AnyNode, formation: string): void {
+    const group = this.group(node.address.gid)
+    group.formation ??= formation
+    this.check(node, group.formation === formation, 'I2: a group has the same voters for ever')
+  }
+
   private vote(node: AnyNode, record: Extract<LogRecord, { type: 'accept' }>): void {
     const group = this.group(node.address.gid)
     const slot = record.slot
@@ -172,7 +236,8 @@ export class Oracle implements Watcher {
     const votes = history.votes.get(key) ?? { ballot, hash, voters: new Set<number>() }
     history.votes.set(key, votes)
     this.check(node, votes.hash === hash, `one value per ballot in slot ${slot}`)
-    votes.voters.add(node.address.replica)
+    // What somebody without a vote accepts decides nothing.
+    if (!node.isStranger) votes.voters.add(node.address.replica)
     if (history.chosen !== null) {
       const isSafe = votes.hash === history.chosen.hash || isAtLeast(history.chosen.ballot, ballot)
       this.check(node, isSafe, `I1: slot ${slot} holds what was chosen, under later ballots too`)
@@ -202,12 +267,29 @@ export class Oracle implements Watcher {
   ): void {
     const { ballot, slot, value } = message
     this.check(node, isAtLeast(acceptor.promised, ballot), 'P4: a leader proposes what it promised')
-    const { proposals } = this.group(node.address.gid)
+    const group = this.group(node.address.gid)
     const key = `${slot} ${keyOf(ballot)}`
     const hash = fnv1aBytes(value)
-    const known = proposals.get(key)
-    if (known === undefined) proposals.set(key, hash)
-    else this.check(node, known === hash, `P4: a ballot proposes one value in slot ${slot}`)
+    const known = group.proposals.get(key)
+    if (known === undefined) {
+      group.proposals.set(key, hash)
+      this.countInherited(group.slots.get(slot), ballot, hash)
+    } else this.check(node, known === hash, `P4: a ballot proposes one value in slot ${slot}`)
+  }
+
+  /** What a leader proposes where an earlier one did: the turns on which Paxos stands. */
+  private countInherited(history: SlotHistory | undefined, ballot: Ballot, hash: number): void {
+    if (history === undefined) return
+    const { world } = this
+    const values = new Set<number>()
+    for (const votes of history.votes.values()) {
+      if (compareBallots(votes.ballot, ballot) < 0) values.add(votes.hash)
+    }
+    if (values.size === 0) return
+    if (values.size > 1) world.count('inherited: one of several open values')
+    if (history.chosen !== null) world.count('inherited: a chosen value, proposed again')
+    else if (values.has(hash)) world.count('inherited: a value not yet chosen')
+    else world.count('inherited: an open value that the quorum did not see')
   }
 
   private checkLearned(node: AnyNode, slot: number, hash: number): void {
@@ -242,6 +324,10 @@ export class Oracle implements Watcher {
     this.acceptors.set(node.place, fresh)
     return fresh
   }
+}
+
+function noHistory(): Omit<GroupHistory, 'size'> {
+  return { formation: null, slots: new Map(), states: new Map(), proposals: new Map() }
 }
 
 function isAtLeast(a: Ballot, b: Ballot): boolean {

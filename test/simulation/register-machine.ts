@@ -10,6 +10,7 @@ import {
   writeWriteRequest,
 } from '../../server/shardkv/operation.ts'
 import type { ShardkvReply } from '../../server/shardkv/reply.ts'
+import { DEFAULT_SHARDKV_SETTINGS, type ShardkvSettings } from '../../server/shardkv/settings.ts'
 import { ABSENT, decodeShard, encodeShard, type ShardState } from '../../server/shardkv/shard.ts'
 import { runWrite } from '../../server/shardkv/write.ts'
 import type { StoreReader, StoreTransaction } from '../../server/store.ts'
@@ -21,6 +22,11 @@ const SHARD = 0
 
 export class RegisterMachine implements Machine<ShardkvRequest, ShardkvReply> {
   private state: ShardState = ABSENT
+  private readonly settings: ShardkvSettings
+
+  constructor(settings = DEFAULT_SHARDKV_SETTINGS) {
+    this.settings = settings
+  }
 
   load(store: StoreReader): void {
     const stored = store.get(STATE_KEY)
@@ -51,7 +57,12 @@ export class RegisterMachine implements Machine<ShardkvRequest, ShardkvReply> {
     transaction: StoreTransaction,
   ): ShardkvReply | GroupReply {
     const request = readWriteRequest(new ByteReader(command))
-    const { reply, state } = runWrite(request, this.state, { shard: SHARD, applied, transaction })
+    const { reply, state } = runWrite(request, this.state, {
+      shard: SHARD,
+      applied,
+      transaction,
+      bounds: this.settings.session,
+    })
     this.state = state
     transaction.put(STATE_KEY, encodeShard(state))
     return reply

@@ -2,14 +2,14 @@
 // from the options; a run ends with what was counted, or with what was violated.
 
 import { checkHistory } from '../../ops/history/checker.ts'
-import type { Action, Operation } from '../../ops/history/history.ts'
+import type { Operation } from '../../ops/history/history.ts'
 import { Random } from '../support/random.ts'
 import { Admin } from './admin.ts'
 import { Clerk, randomAction } from './clerk.ts'
 import { Cluster } from './cluster.ts'
+import { Healing } from './healing.ts'
 import { inject } from './inject.ts'
 import { CALM } from './network.ts'
-import type { AnyNode } from './node.ts'
 import type { RunOptions } from './options.ts'
 import { Violation } from './world.ts'
 
@@ -21,16 +21,23 @@ export type RunResult = {
   readonly counters: ReadonlyMap<string, number>
   /** null: everything held. */
   readonly violation: string | null
+  /** µs: when the run was over, or violated something. */
+  readonly endedAt: number
+  readonly cpuSeconds: number
 }
 
 const SECOND = 1_000_000
-/** After healing: a leader in every group, then every key answered, then replicas equal. */
+/** After healing: a leader in every group, every key answered, replicas equal. */
 const LEADER_WITHIN = 5 * SECOND
 const SERVED_WITHIN = 10 * SECOND
 const EQUAL_WITHIN = 30 * SECOND
+/** … and more where configurations wait that could not be followed before: each moves shards. */
+const SERVED_WITHIN_EACH = 500_000
+const LOOK_EVERY = SECOND
 
 /** `trace` is told every event, a line each. */
 export function runSeed(options: RunOptions, trace?: (line: string) => void): RunResult {
+  const startedAt = process.cpuUsage()
   const run = new Run(options)
   if (trace !== undefined) run.cluster.world.trace = trace
   let violation: string | null = null
@@ -49,6 +56,8 @@ export function runSeed(options: RunOptions, trace?: (line: string) => void): Ru
     traceHash: world.traceHash,
     counters: world.counters,
     violation,
+    endedAt: world.now,
+    cpuSeconds: process.cpuUsage(startedAt).user / 1e6,
   }
 }
 
@@ -56,22 +65,21 @@ class Run {
   readonly cluster: Cluster
   readonly history: Operation[] = []
   private readonly options: RunOptions
-  private readonly workload: Random
   private readonly clerks: Clerk[]
   private readonly admin: Admin | null
+  private readonly healing: Healing
   private readonly versions = new Map<string, number>()
   private isOver = false
   private written = 0
 
   constructor(options: RunOptions) {
     this.options = options
+    const { seed } = options
     const kind = options.isSingle ? 'register' : 'sharded'
     this.cluster = new Cluster({ ...options, kind, shardmasters: 3, weather: CALM })
-    this.workload = new Random(options.seed, 'workload')
     this.clerks = Array.from({ length: options.clients }, (_, index) => this.newClerk(`c${index}`))
-    this.admin = options.isSingle
-      ? null
-      : new Admin(this.cluster, new Random(options.seed, 'admin'))
+    this.admin = options.isSingle ? null : new Admin(this.cluster, new Random(seed, 'admin'))
+    this.healing = new Healing(this.cluster, new Random(seed, 'healing'))
   }
 
   play(): void {
@@ -80,18 +88,25 @@ class Run {
     cluster.startAll()
     admin?.change({ op: 'join', gid: 1, servers: cluster.servers(1) })
     this.keepFlushing()
-    for (const clerk of this.clerks) this.next(clerk)
+    this.keepLooking()
+    for (const clerk of this.clerks) {
+      this.next(clerk, new Random(options.seed, `workload ${clerk.name}`))
+    }
     world.runTo(options.warmUp)
     network.weather = options.weather
-    for (const fault of options.faults) inject(cluster, fault, options)
+    const chaos = { ...options, admin: this.newAdmin('storm') }
+    for (const fault of options.faults) inject(cluster, fault, chaos)
     if (options.reconfigureEvery > 0) {
       admin?.wander({ every: options.reconfigureEvery, until: options.chaosUntil })
     }
     world.runTo(options.chaosUntil)
-    this.heal()
-    world.runTo(options.endAt)
-    this.isOver = true
+    this.converge()
     this.finish()
+  }
+
+  private newAdmin(name: string): Admin | null {
+    const { isSingle, seed } = this.options
+    return isSingle ? null : new Admin(this.cluster, new Random(seed, `admin ${name}`))
   }
 
   private newClerk(name: string): Clerk {
@@ -113,16 +128,17 @@ class Run {
   }
 
   /** The clerk's loop: an operation, a pause, the next. */
-  private next(clerk: Clerk): void {
+  private next(clerk: Clerk, workload: Random): void {
     if (this.isOver) return
-    const { workload, options, versions } = this
+    const { options, versions } = this
     const key = workload.pick(options.keys)
     this.written += 1
     const value = `${clerk.name}.${this.written}`
     const action = randomAction(workload, { value, version: versions.get(key) ?? 1 })
     clerk.run(key, action, outcome => {
       if (outcome?.type === 'ok') versions.set(key, outcome.version)
-      this.cluster.world.after(workload.skewed(0, options.thinkMax), () => this.next(clerk))
+      const pause = workload.skewed(0, options.thinkMax)
+      this.cluster.world.after(pause, () => this.next(clerk, workload))
     })
   }
 
@@ -138,34 +154,56 @@ class Run {
     }
   }
 
-  private heal(): void {
-    const { cluster } = this
-    cluster.network.heal()
-    cluster.network.weather = CALM
-    for (const node of cluster.nodes) {
-      node.disk.speed = this.options
-      node.start()
+  /** What costs too much to be looked at after every step. */
+  private keepLooking(): void {
+    const { cluster, options } = this
+    const random = new Random(options.seed, 'looking')
+    const look = () => {
+      const node = random.pick(cluster.nodes)
+      if (node.isUp) {
+        cluster.oracle.checkRebuilt(node)
+        cluster.oracle.checkBounds(node, options.settings)
+      }
+      cluster.world.after(random.between(1, 2 * LOOK_EVERY), look)
     }
+    cluster.world.after(LOOK_EVERY, look)
+  }
+
+  /** A quorum core of each group is well: that must be enough. */
+  private converge(): void {
+    const { healing } = this
+    const { world } = this.cluster
+    const { chaosUntil, endAt, isSingle } = this.options
+    healing.healCore()
     // There must be somebody to serve: the last change may have been the last group's leave.
     this.admin?.joinAny()
+    const gids = isSingle ? [1] : [0, ...this.gids()]
+    const isLed = () => gids.every(gid => healing.leader(gid) !== null)
+    this.must(world.runWhile(isLed, chaosUntil + LEADER_WITHIN), 'I12: leaders 5 s after healing')
+    const late = this.cluster.shards.backlog() * SERVED_WITHIN_EACH
+    const servedUntil = chaosUntil + SERVED_WITHIN + late
+    const served = this.readAll('core')
+    world.runTo(endAt)
+    this.must(
+      world.runWhile(served, Math.max(world.now, servedUntil)),
+      'I12: keys are served 10 s after healing',
+    )
+    this.isOver = true
+    this.must(
+      world.runWhile(() => this.clerks.every(clerk => !clerk.isBusy), world.now + SERVED_WITHIN),
+      'I12: every operation ends',
+    )
+    const isEqual = () => this.areShardsSettled() && healing.areEqual()
+    this.must(world.runWhile(isEqual, world.now + EQUAL_WITHIN), 'I12: equal replicas in the core')
   }
 
   private finish(): void {
     const { world } = this.cluster
-    const { chaosUntil, endAt } = this.options
-    const healedAt = Math.max(chaosUntil, endAt - LEADER_WITHIN)
-    const gids = this.options.isSingle ? [1] : [0, ...this.gids()]
-    const isLed = () => gids.every(gid => this.cluster.leader(gid) !== null)
-    this.must(world.runWhile(isLed, healedAt + LEADER_WITHIN), 'I12: leaders 5 s after healing')
-    this.must(
-      world.runWhile(() => this.clerks.every(clerk => !clerk.isBusy), world.now + SERVED_WITHIN),
-      'I12: every operation ends 10 s after healing',
-    )
-    this.readAll()
-    this.must(
-      world.runWhile(() => this.areEqual(), world.now + EQUAL_WITHIN),
-      'I12: equal replicas',
-    )
+    this.healing.healAll()
+    const served = this.readAll('all')
+    this.must(world.runWhile(served, world.now + SERVED_WITHIN), 'I12: keys are served by all')
+    const isEqual = () => this.healing.areEqual()
+    this.must(world.runWhile(isEqual, world.now + EQUAL_WITHIN), 'I12: equal replicas')
     this.mustBeLinearizable()
   }
 
@@ -173,32 +211,28 @@ class Run {
     return Array.from({ length: this.options.groups }, (_, index) => index + 1)
   }
 
-  /** What is left is read by somebody new: nothing acknowledged may be missing. */
-  private readAll(): void {
-    const { cluster, options } = this
-    const reader = this.newClerk('reader')
-    const get: Action = { op: 'get' }
-    for (const key of options.keys) {
-      let isAnswered = false
-      reader.run(key, get, outcome => {
-        isAnswered = outcome !== null
-      })
-      cluster.world.runWhile(() => !reader.isBusy, cluster.world.now + SERVED_WITHIN)
-      this.must(isAnswered, `I12: key ${key} is served 10 s after healing`)
+  /** Begins to read every key, each by somebody new: nothing acknowledged may be missing. */
+  private readAll(name: string): () => boolean {
+    let left = this.options.keys.length
+    for (const key of this.options.keys) {
+      const reader = this.newClerk(`${name} reader of ${key}`)
+      const read = (): void => {
+        reader.run(key, { op: 'get' }, outcome => {
+          if (outcome === null) read()
+          else left -= 1
+        })
+      }
+      read()
     }
+    return () => left === 0
   }
 
-  /** All replicas of a group have applied the same log, and hold the same state. */
-  private areEqual(): boolean {
-    const groups = new Map<number, AnyNode>()
-    for (const node of this.cluster.nodes) {
-      const other = groups.get(node.address.gid)
-      groups.set(node.address.gid, node)
-      if (other === undefined) continue
-      if (other.store.applied() !== node.store.applied()) return false
-      if (other.store.hash !== node.store.hash) return false
-    }
-    return true
+  /** Every shard is where the newest configuration has it. */
+  private areShardsSettled(): boolean {
+    if (this.options.isSingle) return true
+    const { configs, serving } = this.cluster.shards
+    const newest = configs.get(Math.max(...configs.keys()))
+    return newest?.shards.every((gid, shard) => gid === 0 || serving.get(shard) === gid) ?? false
   }
 
   private mustBeLinearizable(): void {

@@ -32,6 +32,8 @@ export class ShardOracle {
   private readonly looked = new Map<number, number>()
   /** shard and config → hash of what the giver froze. */
   private readonly frozen = new Map<string, number>()
+  /** gid → config → slot. */
+  private readonly adopted = new Map<number, Map<number, number>>()
   private seen: Seen[] = []
   private seenSlot = 0
 
@@ -49,6 +51,7 @@ export class ShardOracle {
       return this.check(isSame, `I8: one configuration ${config.num}`)
     }
     this.configs.set(config.num, config)
+    this.world.count('configuration')
     const counts = new Map(Object.keys(config.groups).map(gid => [Number(gid), 0]))
     for (const gid of config.shards) {
       const count = counts.get(gid)
@@ -61,13 +64,30 @@ export class ShardOracle {
     if (config.cause.op === 'move' || counts.size === 0) return
     const spread = Math.max(...counts.values()) - Math.min(...counts.values())
     this.check(spread <= 1, `I8: config ${config.num} is even after a ${config.cause.op}`)
+    const before = this.configs.get(config.num - 1)
+    if (before !== undefined) this.checkMoves(before, config, counts)
+  }
+
+  /** I8: no more shards move than an even share for each group takes. */
+  private checkMoves(before: Config, after: Config, counts: ReadonlyMap<number, number>): void {
+    const had = new Map([...counts.keys()].map(gid => [gid, 0]))
+    let moves = 0
+    let needed = 0
+    for (const [shard, gid] of before.shards.entries()) {
+      const owned = had.get(gid)
+      if (owned === undefined) needed += 1
+      else had.set(gid, owned + 1)
+      if (after.shards[shard] !== gid) moves += 1
+    }
+    for (const [gid, count] of counts) needed += Math.max(0, (had.get(gid) ?? 0) - count)
+    this.check(moves <= needed, `I8: config ${after.num} moves ${needed} shards and not ${moves}`)
   }
 
   onSend(message: Message): void {
     if (message.type === 'configs') for (const config of message.configs) this.onConfig(config)
   }
 
-  onEvent(event: Event): void {
+  onEvent(node: AnyNode, event: Event): void {
     if (event.type === 'handoffFrozen') {
       this.note({ type: 'frozen', config: event.config, shard: event.shard }, event.slot)
     }
@@ -75,7 +95,10 @@ export class ShardOracle {
       this.note({ type: 'installed', config: event.config, shard: event.shard }, event.slot)
       if (!event.isFirst) this.world.count('handoff: installed with data', event.keys > 0 ? 1 : 0)
     }
-    if (event.type === 'configAdopted') this.seenSlot = event.slot
+    if (event.type === 'configAdopted') {
+      this.seenSlot = event.slot
+      this.checkAdoption(node.address.gid, event.config, event.slot)
+    }
   }
 
   /** After a step in which shards changed hands, on the first replica that came so far. */
@@ -92,6 +115,28 @@ export class ShardOracle {
     // Writes of later slots in the same step would be counted with what was frozen or installed.
     if (seenSlot !== slot) return
     for (const one of seen) this.compareContent(one, node.store)
+  }
+
+  /** How many configurations the group that is furthest behind has still to adopt. */
+  backlog(): number {
+    const newest = Math.max(0, ...this.configs.keys())
+    const adopted = [...this.adopted.values()].map(slots => Math.max(...slots.keys()))
+    return newest - Math.min(newest, ...adopted)
+  }
+
+  /** I8, H10: a group adopts configurations one by one, each in one slot, on all its replicas. */
+  private checkAdoption(gid: number, config: number, slot: number): void {
+    const slots = this.adopted.get(gid) ?? new Map<number, number>()
+    this.adopted.set(gid, slots)
+    const known = slots.get(config)
+    this.check(known === undefined || known === slot, `I8: ${gid} adopts ${config} once`)
+    if (known !== undefined) return
+    const before = slots.get(config - 1)
+    this.check(
+      config === 0 || (before !== undefined && before <= slot),
+      `I8: ${gid} adopts ${config} after ${config - 1}`,
+    )
+    slots.set(config, slot)
   }
 
   private note(seen: Seen, slot: number): void {

@@ -1,12 +1,9 @@
 // One process of `run.ts --jobs`: is sent its seeds, tells each result, ends when its parent does.
 
-import { drawOptions } from './options.ts'
+import { drawOptions, type RunShape } from './options.ts'
 import { runSeed } from './run-seed.ts'
 
-export type Job = {
-  readonly seeds: readonly number[]
-  readonly shape: { readonly isSingle: boolean; readonly seconds: number }
-}
+export type Job = { readonly seeds: readonly number[]; readonly shape: RunShape }
 
 process.once('message', ({ seeds, shape }: Job) => {
   const next = (place: number) => {

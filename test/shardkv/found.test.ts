@@ -1,0 +1,137 @@
+// What the simulation found in the shardkv state machine, each cut down to its smallest scenario.
+
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Message } from '../../server/contract.ts'
+import type { MachineContext } from '../../server/machine.ts'
+import { decodeCommand } from '../../server/shardkv/command.ts'
+import { createShardkvMachine, type ShardkvMachine } from '../../server/shardkv/machine.ts'
+import type { ShardkvReply } from '../../server/shardkv/reply.ts'
+import { DEFAULT_SHARDKV_SETTINGS, type ShardkvSettings } from '../../server/shardkv/settings.ts'
+import { type Config, initialConfig } from '../../server/shardmaster/config.ts'
+import { TinyStore } from '../support/tiny-store.ts'
+
+const test = suite('found by simulation in shardkv')
+
+/** Group 1's leader alone: what it proposes is decided at once, in the next turn. */
+class LoneLeader {
+  readonly machine: ShardkvMachine
+  readonly sent: { readonly to: number; readonly message: Message }[] = []
+  /** Types of the commands that ran. */
+  readonly ran: string[] = []
+  private readonly store = new TinyStore()
+  private queue: Uint8Array[] = []
+  private slot = 0
+  private micros = 0
+
+  constructor(settings: Partial<ShardkvSettings>) {
+    const all = { ...DEFAULT_SHARDKV_SETTINGS, ...settings }
+    this.machine = createShardkvMachine({ gid: 1, shardmasters: 1, settings: all })
+    this.machine.load(this.store)
+    this.machine.onLeadership(this.context())
+  }
+
+  propose(command: Uint8Array): void {
+    this.queue.push(command)
+  }
+
+  /** Runs everything that is proposed now, as one slot. False when there was nothing. */
+  turn(): boolean {
+    const commands = this.queue
+    this.queue = []
+    if (commands.length === 0) return false
+    this.slot += 1
+    const applied = { slot: this.slot, wallMs: Math.floor(this.micros / 1000) }
+    this.store.transact(transaction => {
+      for (const command of commands) {
+        this.ran.push(decodeCommand(command).type)
+        this.machine.apply(command, applied, transaction, this.context())
+      }
+      this.machine.finish(transaction)
+    })
+    this.machine.onApplied(this.context())
+    if (this.machine.wakeAt() <= this.micros) this.machine.onTick(this.context())
+    return true
+  }
+
+  pass(ms: number): void {
+    this.micros += ms * 1000
+    this.machine.onTick(this.context())
+  }
+
+  hear(gid: number, replica: number, message: Message): void {
+    this.machine.onMessage({ gid, replica, incarnation: 'x' }, message, this.context())
+  }
+
+  /** The next configuration comes from the shardmaster and is adopted. */
+  follow(config: Config): void {
+    const after = config.num - 1
+    this.hear(0, 0, { type: 'configs', after, configs: [config], latest: config.num })
+    while (this.turn());
+  }
+
+  context(): MachineContext<ShardkvReply> {
+    return {
+      now: { micros: this.micros, wallMs: Math.floor(this.micros / 1000) },
+      self: { gid: 1, replica: 0 },
+      isLeader: true,
+      leader: 0,
+      leaderSilentMicros: 0,
+      store: this.store,
+      propose: command => {
+        this.queue.push(command)
+        return 'taken'
+      },
+      read: () => 'taken',
+      reply: () => {},
+      send: (to, message) => {
+        for (const { replica } of to) this.sent.push({ to: replica, message })
+      },
+      event: () => {},
+    }
+  }
+
+  write(client: string, key: string): void {
+    const session = { client, number: 1, acked: 0 }
+    const write = { op: 'put', value: Buffer.from('x') } as const
+    const request = { type: 'write', key, write, condition: { type: 'none' }, session } as const
+    this.machine.onRequest(1, request, this.context())
+    while (this.turn());
+  }
+}
+
+const GROUPS = { '1': ['http://a:1'], '2': ['http://b:1', 'http://b:2', 'http://b:3'] }
+
+function config(num: number, shards: readonly number[]): Config {
+  const start = initialConfig(shards.length, 'first-byte')
+  return { ...start, num, shards, holders: shards, groups: num === 0 ? {} : GROUPS }
+}
+
+test('a round of expiry that takes several commands does not begin the next one', () => {
+  const leader = new LoneLeader({ sessionExpiryStep: 1, sessionExpiryIntervalMs: 1_000 })
+  leader.follow(config(0, [0]))
+  leader.follow(config(1, [1]))
+  for (let client = 0; client < 5; client++) leader.write(`c${client}`, 'a')
+  leader.ran.length = 0
+  leader.pass(1_000)
+  for (let turns = 0; leader.turn(); turns++) assert.ok(turns < 100, 'the round ends')
+  assert.equal(leader.ran, new Array(6).fill('expire'), 'five sessions, and then nothing')
+})
+
+test('the next shard is offered to the replica that took the last one', () => {
+  const leader = new LoneLeader({ handoffsParallel: 1 })
+  leader.follow(config(0, [0, 0]))
+  leader.follow(config(1, [1, 1]))
+  leader.follow(config(2, [2, 2]))
+  const offers = () =>
+    leader.sent.flatMap(({ to, message }) => (message.type === 'receiveShard' ? [to] : []))
+  assert.equal(offers(), [0], 'nothing is known of the others yet')
+  leader.pass(1_000)
+  assert.equal(offers(), [0, 1], 'the first does not answer')
+  const installed = { type: 'installed' } as const
+  leader.hear(2, 1, { type: 'receiveShardReply', config: 2, shard: 0, result: installed })
+  while (leader.turn());
+  assert.equal(offers(), [0, 1, 1])
+})
+
+test.run()
