@@ -14,12 +14,17 @@ export class DecodeError extends Error {
 
 const LIMIT = 2 ** 53
 
+/** Writers that are done leave their room to the next one: most of what is written is short. */
+let spare: Buffer | null = null
+const SPARE_BYTES = 4096
+
 export class ByteWriter {
   private buffer: Buffer
   private length = 0
 
-  constructor(capacity = 256) {
-    this.buffer = Buffer.allocUnsafe(capacity)
+  /** `capacity`: room for so many bytes is made at once. */
+  constructor(capacity = 0) {
+    this.buffer = capacity > SPARE_BYTES ? Buffer.allocUnsafe(capacity) : takeSpare()
   }
 
   u8(value: number): this {
@@ -79,7 +84,12 @@ export class ByteWriter {
 
   /** What was written so far; the writer must not be used afterwards. */
   done(): Buffer {
-    return this.buffer.subarray(0, this.length)
+    const { buffer, length } = this
+    if (buffer.length !== SPARE_BYTES) return buffer.subarray(0, length)
+    spare = buffer
+    const bytes = Buffer.allocUnsafe(length)
+    buffer.copy(bytes, 0, 0, length)
+    return bytes
   }
 
   get size(): number {
@@ -93,6 +103,12 @@ export class ByteWriter {
     this.buffer.copy(grown, 0, 0, this.length)
     this.buffer = grown
   }
+}
+
+function takeSpare(): Buffer {
+  const taken = spare ?? Buffer.allocUnsafeSlow(SPARE_BYTES)
+  spare = null
+  return taken
 }
 
 /** Reads what a `ByteWriter` wrote; anything else is a `DecodeError`. */
@@ -191,6 +207,8 @@ export function fnv1a(text: ByteString, seed = 0x811c9dc5): number {
 /** FNV-1a 32 over bytes, unsigned; `seed` continues an earlier hash. */
 export function fnv1aBytes(bytes: Uint8Array, seed = 0x811c9dc5): number {
   let hash = seed
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
+  for (let index = 0; index < bytes.length; index++) {
+    hash = Math.imul(hash ^ (bytes[index] ?? 0), 0x01000193)
+  }
   return hash >>> 0
 }

@@ -61,10 +61,14 @@ export function remember(
 ): Session {
   const { id, fingerprint, reply, at } = request
   const acked = Math.max(session?.acked ?? 0, Math.min(id.acked, id.number - 1))
+  const newest = session?.kept.at(-1)?.number ?? 0
+  const activeAt = Math.max(session?.activeAt ?? 0, at)
+  // Most clients have one request under way, and nothing to keep but its reply.
+  if (newest <= acked) return { acked, kept: [{ number: id.number, fingerprint, reply }], activeAt }
   const kept = (session?.kept ?? []).filter(old => old.number > acked)
   const place = kept.findIndex(old => old.number > id.number)
   kept.splice(place < 0 ? kept.length : place, 0, { number: id.number, fingerprint, reply })
-  return bounded({ acked, kept, activeAt: Math.max(session?.activeAt ?? 0, at) }, bounds)
+  return bounded({ acked, kept, activeAt }, bounds)
 }
 
 /** Without its replies; what was run stays refused, so that nothing is silently run again. */

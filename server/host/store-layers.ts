@@ -1,14 +1,10 @@
-// The newest state over an older one on disk: changes are kept in a sorted layer in memory until one
-// large disk transaction takes them. While that is under way the layer is frozen, and changes go to
+// The newest state over an older one on disk: changes are kept in a layer in memory until one large
+// disk transaction takes them. While that is under way the layer is frozen, and changes go to
 // a fresh one. Reading looks into the active layer, the frozen one and the base, in this order.
 
 import type { ByteString } from '../bytes.ts'
 import type { StoreEntry, StoreRange, StoreReader } from '../store.ts'
-import { newTree, type Tree, treeRange } from './store-tree.ts'
-
-/** What a layer says of a key: its value, or null for deleted. */
-export type LayerValue = Uint8Array | null
-export type Layer = { readonly tree: Tree<LayerValue>; bytes: number }
+import { Layer, type LayerEntry, type LayerValue } from './store-layer.ts'
 
 /** The state on disk, as of some moment. */
 export interface StoreBase {
@@ -21,18 +17,16 @@ export interface StoreBase {
 
 export type BasePage = { readonly entries: readonly StoreEntry[]; readonly isLast: boolean }
 
-type Source = Iterator<readonly [ByteString, LayerValue]>
+type Source = Iterator<LayerEntry>
 
 /** Entries read from the base at first; a scan that goes on reads more at once. */
 const PAGE_ENTRIES_MIN = 16
 const PAGE_ENTRIES_MAX = 1024
-/** A tree's node takes about so much for an entry beside its key and value. */
-const ENTRY_BYTES = 100
 
 /** One state: its layers, and its base, null as long as the base holds none of it. */
 export class Layers implements StoreReader {
   base: StoreBase | null
-  active: Layer = newLayer()
+  active = new Layer()
   frozen: Layer | null = null
 
   constructor(base: StoreBase | null) {
@@ -40,49 +34,35 @@ export class Layers implements StoreReader {
   }
 
   get(key: ByteString): Uint8Array | undefined {
-    const newest = this.active.tree.get(key)
+    const newest = this.active.get(key)
     if (newest !== undefined) return newest ?? undefined
-    const newer = this.frozen?.tree.get(key)
+    const newer = this.frozen?.get(key)
     if (newer !== undefined) return newer ?? undefined
     return this.base?.get(key)
   }
 
   /** Sees the layers as they are when the iteration begins. */
   range(range: StoreRange): Iterable<StoreEntry> {
-    return { [Symbol.iterator]: () => this.fixed(this.base).iterate(range) }
+    return {
+      [Symbol.iterator]: () => {
+        const layers = this.frozen === null ? [this.active] : [this.active, this.frozen]
+        return merged(layers, this.base, range)
+      },
+    }
   }
 
   /** The layers as they are now, over `base`, which must hold at least what this one's does. */
   fixed(base: StoreBase | null): FixedLayers {
-    const trees = [this.active.tree.clone()]
-    if (this.frozen !== null) trees.push(this.frozen.tree)
-    return new FixedLayers(trees, base)
-  }
-
-  /** Returns what the active layer said of the key before: to be given to `restore`. */
-  set(key: ByteString, value: LayerValue): LayerValue | undefined {
-    const before = this.active.tree.get(key)
-    this.active.tree.set(key, value)
-    this.active.bytes += sizeOf(key, value) - (before === undefined ? 0 : sizeOf(key, before))
-    return before
-  }
-
-  restore(key: ByteString, before: LayerValue | undefined): void {
-    if (before !== undefined) {
-      this.set(key, before)
-      return
-    }
-    const value = this.active.tree.get(key)
-    if (value === undefined) return
-    this.active.tree.delete(key)
-    this.active.bytes -= sizeOf(key, value)
+    const layers = [this.active.copy()]
+    if (this.frozen !== null) layers.push(this.frozen)
+    return new FixedLayers(layers, base)
   }
 
   /** The layer to write now, null when there is nothing; the same one until `thaw`. */
   freeze(): Layer | null {
-    if (this.frozen !== null || this.active.tree.isEmpty) return this.frozen
+    if (this.frozen !== null || this.active.isEmpty) return this.frozen
     this.frozen = this.active
-    this.active = newLayer()
+    this.active = new Layer()
     return this.frozen
   }
 
@@ -94,37 +74,51 @@ export class Layers implements StoreReader {
 
 /** Layers that nobody changes any more. */
 export class FixedLayers implements StoreReader {
-  private readonly trees: readonly Tree<LayerValue>[]
+  private readonly layers: readonly Layer[]
   private readonly base: StoreBase | null
 
-  /** Newest tree first. */
-  constructor(trees: readonly Tree<LayerValue>[], base: StoreBase | null) {
-    this.trees = trees
+  /** Newest layer first. */
+  constructor(layers: readonly Layer[], base: StoreBase | null) {
+    this.layers = layers
     this.base = base
   }
 
   get(key: ByteString): Uint8Array | undefined {
-    for (const tree of this.trees) {
-      const value = tree.get(key)
+    for (const layer of this.layers) {
+      const value = layer.get(key)
       if (value !== undefined) return value ?? undefined
     }
     return this.base?.get(key)
   }
 
+  /** Ranges are what such layers are for: their order is made once. */
   range(range: StoreRange): Iterable<StoreEntry> {
-    return { [Symbol.iterator]: () => this.iterate(range) }
-  }
-
-  /** Merges all sources: the newest entry of a key counts, and deleted ones are left out. */
-  *iterate(range: StoreRange): Generator<StoreEntry> {
-    if (range.from >= range.to) return
-    const sources: Source[] = this.trees.map(tree => treeRange(tree, range))
-    if (this.base !== null) sources.push(pages(this.base, range))
-    try {
-      yield* merge(sources)
-    } finally {
-      for (const source of sources) source.return?.()
+    return {
+      [Symbol.iterator]: () => {
+        for (const layer of this.layers) layer.sort()
+        return merged(this.layers, this.base, range)
+      },
     }
+  }
+}
+
+/** Merges all sources: the newest entry of a key counts, and deleted ones are left out. */
+function merged(
+  layers: readonly Layer[],
+  base: StoreBase | null,
+  range: StoreRange,
+): Iterator<StoreEntry> {
+  if (range.from >= range.to) return [][Symbol.iterator]()
+  const sources: Source[] = layers.map(layer => layer.within(range)[Symbol.iterator]())
+  if (base !== null) sources.push(pages(base, range))
+  return closing(sources)
+}
+
+function* closing(sources: readonly Source[]): Generator<StoreEntry> {
+  try {
+    yield* merge(sources)
+  } finally {
+    for (const source of sources) source.return?.()
   }
 }
 
@@ -166,12 +160,4 @@ function* pages(base: StoreBase, range: StoreRange): Generator<StoreEntry> {
   } finally {
     held.release()
   }
-}
-
-function newLayer(): Layer {
-  return { tree: newTree(), bytes: 0 }
-}
-
-function sizeOf(key: ByteString, value: LayerValue): number {
-  return ENTRY_BYTES + key.length + (value?.length ?? 0)
 }

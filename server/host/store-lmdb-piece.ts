@@ -3,19 +3,18 @@
 // Per change: key length 2 | value length 4, all ones for a deletion | key | value.
 
 import type { ByteString } from '../bytes.ts'
-import type { LayerValue } from './store-layers.ts'
-import type { Tree } from './store-tree.ts'
+import type { Layer, LayerEntry } from './store-layer.ts'
 
 const HEADER_BYTES = 6
 const DELETED = 0xffffffff
 /** Packed in about 0.3 ms. */
 const PIECE_BYTES = 128 * 1024
 
-/** All changes of a layer, in the order of their keys; the layer must not change meanwhile. */
-export function* packPieces(tree: Tree<LayerValue>): Generator<Buffer<ArrayBuffer>> {
-  let changes: (readonly [ByteString, LayerValue])[] = []
+/** All changes of a layer, in no order; the layer must not change meanwhile. */
+export function* packPieces(layer: Layer): Generator<Buffer<ArrayBuffer>> {
+  let changes: LayerEntry[] = []
   let bytes = 0
-  for (const entry of tree.entries()) {
+  for (const entry of layer.entries()) {
     changes.push(entry)
     bytes += HEADER_BYTES + entry[0].length + (entry[1]?.length ?? 0)
     if (bytes < PIECE_BYTES) continue
@@ -43,10 +42,7 @@ export function unpackPiece(
 }
 
 /** A buffer of its own, not of the pool: it is handed over as a whole. */
-function pack(
-  changes: readonly (readonly [ByteString, LayerValue])[],
-  length: number,
-): Buffer<ArrayBuffer> {
+function pack(changes: readonly LayerEntry[], length: number): Buffer<ArrayBuffer> {
   const bytes = Buffer.from(new ArrayBuffer(length))
   let at = 0
   for (const [key, value] of changes) {

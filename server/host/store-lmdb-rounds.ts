@@ -4,14 +4,13 @@
 
 import { Worker } from 'node:worker_threads'
 import { assert } from '../assert.ts'
-import type { LayerValue } from './store-layers.ts'
+import type { Layer } from './store-layer.ts'
 import type { StateNumber, WriterMessage, WriterOptions, WriterReport } from './store-lmdb-file.ts'
 import { packPieces } from './store-lmdb-piece.ts'
-import type { Tree } from './store-tree.ts'
 
-/** What becomes durable together. The trees must not change until the round has landed. */
+/** What becomes durable together. The layers must not change until the round has landed. */
 export type Round = {
-  readonly parts: readonly { readonly state: StateNumber; readonly tree: Tree<LayerValue> }[]
+  readonly parts: readonly { readonly state: StateNumber; readonly layer: Layer }[]
   /** Trees of the file to be emptied first. */
   readonly clear: readonly StateNumber[]
   /** The tree that is the state from now on; null: no change. */
@@ -183,8 +182,8 @@ function startThread(workerData: WriterOptions): Worker {
 }
 
 function* messagesOf(round: Round, number: number): Generator<WriterMessage, undefined> {
-  for (const { state, tree } of round.parts) {
-    for (const bytes of packPieces(tree)) yield { type: 'piece', state, bytes }
+  for (const { state, layer } of round.parts) {
+    for (const bytes of packPieces(layer)) yield { type: 'piece', state, bytes }
   }
   yield { type: 'commit', round: number, clear: round.clear, state: round.state }
 }

@@ -15,7 +15,8 @@ import type {
   StoreTransaction,
 } from '../store.ts'
 import type { DurableStore } from './store-durable.ts'
-import { Layers, type LayerValue, type StoreBase } from './store-layers.ts'
+import type { LayerValue } from './store-layer.ts'
+import { Layers, type StoreBase } from './store-layers.ts'
 import {
   baseOf,
   type LmdbFile,
@@ -122,7 +123,7 @@ class RoundedStore implements LmdbStore {
     const change = (key: ByteString, value: LayerValue) => {
       assert(this.isInTransaction, 'a transaction is not used after its end')
       assertKey(key)
-      undo.push([key, layers.set(key, value)])
+      undo.push([key, layers.active.set(key, value)])
     }
     this.isInTransaction = true
     try {
@@ -133,7 +134,7 @@ class RoundedStore implements LmdbStore {
         delete: key => change(key, null),
       })
     } catch (error) {
-      for (const [key, before] of undo.reverse()) layers.restore(key, before)
+      for (const [key, before] of undo.reverse()) layers.active.restore(key, before)
       throw error
     } finally {
       this.isInTransaction = false
@@ -154,7 +155,7 @@ class RoundedStore implements LmdbStore {
     }
     return {
       get: key => open().get(key),
-      range: range => ({ [Symbol.iterator]: () => open().iterate(range) }),
+      range: range => ({ [Symbol.iterator]: () => open().range(range)[Symbol.iterator]() }),
       close: () => {
         if (!isClosed) transaction?.done()
         isClosed = true
@@ -172,7 +173,7 @@ class RoundedStore implements LmdbStore {
         assertOpen()
         for (const [key, value] of entries) {
           assertKey(key)
-          place.layers.set(key, compactValue(value))
+          place.layers.active.set(key, compactValue(value))
         }
         this.writeIfLarge(place.layers)
       },
@@ -196,7 +197,7 @@ class RoundedStore implements LmdbStore {
     assert(!this.isInTransaction, 'no flush within a transaction')
     if (this.failure !== null) return Promise.reject(this.failure)
     const { active } = this.current.layers
-    const hasMore = !active.tree.isEmpty || this.isSwitchPending
+    const hasMore = !active.isEmpty || this.isSwitchPending
     if (!hasMore && !this.writer.isBusy) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const waiters = hasMore ? this.laterWaiters : this.waiters
@@ -276,7 +277,7 @@ class RoundedStore implements LmdbStore {
     }
     this.writer.send({
       parts: this.writing.flatMap(({ state, layers }) =>
-        layers.frozen === null ? [] : [{ state, tree: layers.frozen.tree }],
+        layers.frozen === null ? [] : [{ state, layer: layers.frozen }],
       ),
       clear: this.writing.filter(place => place.layers.base === null).map(place => place.state),
       state: this.isSwitchPending ? this.current.state : null,

@@ -30,9 +30,10 @@ export function* treeRange<Value>(
   }
 }
 
-/** A value without the rest of a large buffer that it may be a view on. */
+/** A value without the rest of a large buffer that it may be a view on: a pool's slab is not large. */
 export function compactValue(value: Uint8Array): Uint8Array {
-  return value.buffer.byteLength <= 2 * value.length ? value : Buffer.from(value)
+  const { byteLength } = value.buffer
+  return byteLength <= Math.max(Buffer.poolSize, 2 * value.length) ? value : Buffer.from(value)
 }
 
 /** LMDB refuses other keys, and only when they are written, long after the transaction. */

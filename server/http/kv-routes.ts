@@ -62,6 +62,7 @@ function bothForms(options: KvRoutesOptions, route: KeyRoute): readonly Route[] 
     {
       ...common,
       path: `${base}/{key}`,
+      isHot: true,
       query: parameters,
       doc,
       handle: call => handle(call, keyInPath(call.path, prefix)),

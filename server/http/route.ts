@@ -24,6 +24,8 @@ export type Route = {
   /** Names of the query parameters that it knows. */
   readonly query: readonly string[]
   readonly doc: OperationDoc
+  /** Asked for so often that a running node serves it without Hono (app.ts); open paths only. */
+  readonly isHot?: boolean
   /** Returns the answer, or null when it calls `call.exchange.answer` by itself. */
   handle(call: Call): Answer | Problem | Promise<Answer | Problem> | null
 }

@@ -106,7 +106,9 @@ function handlerOf(app: HttpApp, door: PeerDoor, connections: Connections): Hand
     if (refusal !== null) {
       new NodeExchange({ incoming, outgoing }, shared).answer(problemAnswer(refusal, true))
     } else if (incoming.url?.startsWith(PEER_PREFIX)) servePeerPost(door, incoming, outgoing)
-    else serveApp(incoming, outgoing).catch(app.onFault)
+    else if (!app.serveHot({ incoming, outgoing })) {
+      serveApp(incoming, outgoing).catch(app.onFault)
+    }
   }
   return (incoming, outgoing) => {
     connections.inTurn(incoming, outgoing, () => serveOne(incoming, outgoing))
@@ -127,10 +129,13 @@ function nodeOptions(bounds: Partial<ServerBounds>) {
   }
 }
 
+/** RFC 9110 §7.2: a name or an address, with a port or none. */
+const HOST = /^(?:[\w.~%!$&'()*+,;=-]*|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i
+
 function headersProblem(incoming: IncomingMessage): Problem | null {
-  if (incoming.headers.host === undefined) {
-    return problem('bad-request', 'the Host header is missing')
-  }
+  const { host } = incoming.headers
+  if (host === undefined) return problem('bad-request', 'the Host header is missing')
+  if (!HOST.test(host)) return problem('bad-request', 'the Host header is not valid')
   if (incoming.rawHeaders.length > 2 * HEADERS_MAX) {
     return problem('headers-too-large', `more than ${HEADERS_MAX} headers`)
   }
