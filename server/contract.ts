@@ -52,6 +52,11 @@ export type Output<Reply> = {
   readonly trimBelow: Slot
   /** A `tick` is wanted at this time of the monotonic clock, in µs. */
   readonly wakeAt: number
+  /** Others wait for these records: they are written before anything else is done. */
+  readonly isAwaited: boolean
+  /** Decided slots were left for the next step, which is to come (without inputs, if there are
+   * none) when this has been performed: what others wait for leaves before one's own applying. */
+  readonly hasMore: boolean
 }
 
 /** A replica's core, of either kind. */

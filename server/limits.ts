@@ -47,6 +47,8 @@ export const BATCH_BYTES_MAX = 1024 * 1024
 export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 /** Slots proposed and not yet decided. */
 export const PIPELINE_SLOTS_MAX = 8
+/** Decided slots that a step may leave unapplied so that answers to others leave first. */
+export const APPLY_BEHIND_SLOTS = 4
 export const PIPELINE_BYTES_MAX = 8 * 1024 * 1024
 /** Commands waiting for a slot: beyond, clients are told to come back. */
 export const QUEUE_OPS_MAX = 20_000

@@ -16,6 +16,7 @@ import type {
   Send,
   Sender,
 } from './contract.ts'
+import { APPLY_BEHIND_SLOTS } from './limits.ts'
 import type { GroupReply, Machine, MachineContext, Taken } from './machine.ts'
 import { formatBallot } from './paxos/ballot.ts'
 import { decodeBatch, encodeBatch } from './paxos/batch.ts'
@@ -82,11 +83,22 @@ class GroupReplica<Request, Reply> implements Replica<Request, Reply | GroupRepl
     this.peer.now = now.micros
     for (const input of inputs) this.take(input)
     peerOn(this.peer)
+    this.dropLost()
+    this.proposeQueued()
+    if (inputs.length > 0 && this.speaksFirst()) return this.takeOutput(true)
     this.settle()
     if (now.micros >= this.machine.wakeAt()) this.machine.onTick(this.context)
     this.settle()
     this.trim()
-    return this.takeOutput()
+    return this.takeOutput(false)
+  }
+
+  /** Whether applying can wait until others have what they wait for. Not for ever: see the bound. */
+  private speaksFirst(): boolean {
+    const { log, applied, effects } = this.peer
+    const behind = log.decided - applied
+    if (behind === 0 || behind > APPLY_BEHIND_SLOTS) return false
+    return effects.records.length > 0 || effects.sends.length > 0
   }
 
   /** The last slot in the store, without asking the store: a read of LMDB costs a turn to let go of. */
@@ -259,7 +271,7 @@ class GroupReplica<Request, Reply> implements Replica<Request, Reply | GroupRepl
     this.events.push({ type: 'trimmed', below: trimBelow })
   }
 
-  private takeOutput(): Output<Reply | GroupReply> {
+  private takeOutput(hasMore: boolean): Output<Reply | GroupReply> {
     const { effects } = this.peer
     const output = {
       records: effects.records,
@@ -268,6 +280,8 @@ class GroupReplica<Request, Reply> implements Replica<Request, Reply | GroupRepl
       events: this.events.length === 0 ? effects.events : [...effects.events, ...this.events],
       trimBelow: this.trimmedBelow,
       wakeAt: Math.min(peerWakeAt(this.peer), this.machine.wakeAt()),
+      isAwaited: effects.records.length > 0 && this.peer.claims.length > 0,
+      hasMore,
     }
     effects.records = []
     effects.sends = []

@@ -116,6 +116,8 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
 
   /** Records made durable, and how many of them the core knows of. */
   private durable = 0
+  /** Records were appended to the log that it was not yet asked to write. */
+  private isUnwritten = false
   private announced = 0
 
   /** µs of the clock; Infinity for never. */
@@ -224,20 +226,34 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
     }
   }
 
+  /**
+   * The leader's next batch leaves before the last one is applied and answered, and its own disk
+   * comes last, since a quorum may well decide without it.
+   */
   private step(): void {
-    const { replica, clock } = this.options
+    const { clock } = this.options
     const now = clock.now()
-    const inputs = this.takeInputs(now)
+    let output = this.stepCore(now, this.takeInputs(now))
+    while (output.hasMore && !output.isAwaited && !this.isOver) {
+      output = this.stepCore(clock.now(), [])
+    }
+    if (this.isOver) return
+    this.writeLog()
+    if (output.hasMore) this.schedule()
+    this.considerFlush(now.micros)
+    this.arm(now.micros)
+    this.considerQuiet()
+  }
+
+  private stepCore(now: Now, inputs: readonly Input<Request>[]): Output<Reply> {
+    const { replica, clock } = this.options
     const output = replica.step(now, inputs)
     this.counters.steps += 1
     this.counters.inputs += inputs.length
     this.counters.stepMicros += clock.now().micros - now.micros
     this.wakeAt = output.wakeAt
     this.perform(output, now)
-    if (this.isOver) return
-    this.considerFlush(now.micros)
-    this.arm(now.micros)
-    this.considerQuiet()
+    return output
   }
 
   /** Durability first: what it allows to be said need not wait. The tick last: see above. */
@@ -257,14 +273,21 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
     this.append(output.records)
     for (const { to, message } of output.sends) transport.send(to, message)
     transport.flush()
-    if (output.records.length > 0) log?.flush()
+    if (output.isAwaited) this.writeLog()
     for (const { id, reply } of output.replies) this.answer(id, reply)
     if (output.events.length > 0) onEvents(output.events, now)
     if (output.trimBelow > 0) log?.trimBelow(output.trimBelow)
   }
 
+  private writeLog(): void {
+    if (!this.isUnwritten) return
+    this.isUnwritten = false
+    this.options.log?.flush()
+  }
+
   private append(records: readonly LogRecord[]): void {
     const { log, encodeRecord, slotOf } = this.options
+    this.isUnwritten ||= records.length > 0
     this.counters.records += records.length
     if (log === null) {
       if (records.length > 0) this.onDurable(this.counters.records)

@@ -54,7 +54,14 @@ test('what arrives in one turn is one step, after which nothing happens by itsel
   assert.equal(typesOf(rig.steps).slice(1).join(''), '', 'durability is told once')
 })
 
-test('an output is carried out in the order that the contract promises', async () => {
+for (const isAwaited of [true, false]) {
+  const when = isAwaited ? 'first when others wait for it' : 'last when nobody does'
+  test(`an output is carried out in the order promised, the own disk ${when}`, async () => {
+    await checkOrder(isAwaited)
+  })
+}
+
+async function checkOrder(isAwaited: boolean): Promise<void> {
   const rig = createRig()
   let replies = 0
   rig.answer = inputs => {
@@ -66,6 +73,7 @@ test('an output is carried out in the order that the contract promises', async (
       replies: [{ id: request.id, reply: { type: 'ok' } }],
       events: [{ type: 'trimmed', below: 4 }],
       trimBelow: 4,
+      isAwaited,
     }
   }
   rig.host.submit('a', reply => {
@@ -79,14 +87,41 @@ test('an output is carried out in the order that the contract promises', async (
     'append 6@7',
     'send heartbeat to 2',
     'flush sends',
-    'flush log',
+    ...(isAwaited ? ['flush log'] : []),
     'reply ok',
     'events trimmed',
     'trim 4',
+    ...(isAwaited ? [] : ['flush log']),
   ])
   assert.is(replies, 1)
   assert.is(rig.host.waiting, 0)
   assert.equal([rig.host.counters.records, rig.host.counters.recordBytes], [2, 12])
+}
+
+test('what a step leaves is asked for once the output is performed, before the own disk', async () => {
+  const rig = createRig()
+  rig.answer = inputs => {
+    if (inputs.some(({ type }) => type === 'request')) {
+      return { records: [RECORD], sends: [{ to: [PEER], message: BEAT }], hasMore: true }
+    }
+    return { events: [{ type: 'trimmed', below: 4 }] }
+  }
+  rig.host.submit('a', () => {})
+  await turns()
+  const order = ['append 6@7', 'send heartbeat to 1', 'flush sends', 'flush sends']
+  assert.equal(rig.effects, [...order, 'events trimmed', 'flush log'])
+  assert.equal(typesOf(rig.steps), ['request tick', ''])
+})
+
+test('what a step leaves waits a turn while others wait for the own disk', async () => {
+  const rig = createRig()
+  rig.answer = inputs => {
+    const isAsked = inputs.some(({ type }) => type === 'request')
+    return isAsked ? { records: [RECORD], isAwaited: true, hasMore: true } : {}
+  }
+  rig.host.submit('a', () => {})
+  await turns()
+  assert.equal(rig.effects, ['append 6@7', 'flush sends', 'flush log', 'flush sends'])
 })
 
 test('a reply that submits again is served by the next step', async () => {
@@ -234,7 +269,7 @@ test('a log that fails while it is flushed answers nobody any more', async () =>
   const error = new Error('EIO')
   const rig = createRig({ flushLog: current => current.host.fail(error) })
   await turns()
-  rig.answer = inputs => ({ records: [RECORD], replies: repliesTo(inputs) })
+  rig.answer = inputs => ({ records: [RECORD], replies: repliesTo(inputs), isAwaited: true })
   let replies = 0
   rig.host.submit('a', () => {
     replies += 1

@@ -358,6 +358,7 @@ export class SimulatedNode<Request, Reply> {
     }
     if (output.trimBelow > 0) this.disk.trim(output.trimBelow)
     world.note(output.sends.length * 7 + output.replies.length)
+    if (output.hasMore) this.scheduleStep()
     this.wakeAt(output.wakeAt)
   }
 

@@ -143,6 +143,7 @@ export class DirectedGroup {
     for (const { id, reply } of output.replies) {
       this.replies.set(id, reply as { type: string; log?: string })
     }
+    if (output.hasMore) this.step(replica)
     return output
   }
 

@@ -121,6 +121,8 @@ const EMPTY: Output<Reply> = {
   events: [],
   trimBelow: 0,
   wakeAt: Number.POSITIVE_INFINITY,
+  isAwaited: false,
+  hasMore: false,
 }
 
 const STATUS = {
