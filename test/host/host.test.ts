@@ -17,12 +17,11 @@ import {
   PEER,
   RECORD,
   type Reply,
-  type Step,
+  turns,
+  typesOf,
 } from '../support/host-rig.ts'
 
 const test = suite('host')
-const typesOf = (steps: readonly Step[]) =>
-  steps.map(({ inputs }) => inputs.map(input => input.type).join(' '))
 
 async function until(condition: () => boolean, what: string): Promise<void> {
   const deadline = Date.now() + 5_000
@@ -30,11 +29,6 @@ async function until(condition: () => boolean, what: string): Promise<void> {
     if (Date.now() > deadline) throw new Error(`never: ${what}`)
     await new Promise(resolve => setTimeout(resolve, 1))
   }
-}
-
-/** Long enough for a step that is due to have happened. */
-async function turns(): Promise<void> {
-  for (let count = 0; count < 4; count++) await nextTurn()
 }
 
 test('what arrives in one turn is one step, after which nothing happens by itself', async () => {
@@ -52,76 +46,6 @@ test('what arrives in one turn is one step, after which nothing happens by itsel
   rig.host.onDurable(4)
   await turns()
   assert.equal(typesOf(rig.steps).slice(1).join(''), '', 'durability is told once')
-})
-
-for (const isAwaited of [true, false]) {
-  const when = isAwaited ? 'first when others wait for it' : 'last when nobody does'
-  test(`an output is carried out in the order promised, the own disk ${when}`, async () => {
-    await checkOrder(isAwaited)
-  })
-}
-
-async function checkOrder(isAwaited: boolean): Promise<void> {
-  const rig = createRig()
-  let replies = 0
-  rig.answer = inputs => {
-    const request = inputs.find(input => input.type === 'request')
-    if (request?.type !== 'request') return {}
-    return {
-      records: [RECORD, RECORD],
-      sends: [{ to: [PEER, PEER], message: BEAT }],
-      replies: [{ id: request.id, reply: { type: 'ok' } }],
-      events: [{ type: 'trimmed', below: 4 }],
-      trimBelow: 4,
-      isAwaited,
-    }
-  }
-  rig.host.submit('a', reply => {
-    replies += 1
-    rig.effects.push(`reply ${reply.type}`)
-  })
-  assert.is(rig.host.waiting, 1)
-  await turns()
-  assert.equal(rig.effects, [
-    'append 6@7',
-    'append 6@7',
-    'send heartbeat to 2',
-    'flush sends',
-    ...(isAwaited ? ['flush log'] : []),
-    'reply ok',
-    'events trimmed',
-    'trim 4',
-    ...(isAwaited ? [] : ['flush log']),
-  ])
-  assert.is(replies, 1)
-  assert.is(rig.host.waiting, 0)
-  assert.equal([rig.host.counters.records, rig.host.counters.recordBytes], [2, 12])
-}
-
-test('what a step leaves is asked for once the output is performed, before the own disk', async () => {
-  const rig = createRig()
-  rig.answer = inputs => {
-    if (inputs.some(({ type }) => type === 'request')) {
-      return { records: [RECORD], sends: [{ to: [PEER], message: BEAT }], hasMore: true }
-    }
-    return { events: [{ type: 'trimmed', below: 4 }] }
-  }
-  rig.host.submit('a', () => {})
-  await turns()
-  const order = ['append 6@7', 'send heartbeat to 1', 'flush sends', 'flush sends']
-  assert.equal(rig.effects, [...order, 'events trimmed', 'flush log'])
-  assert.equal(typesOf(rig.steps), ['request tick', ''])
-})
-
-test('what a step leaves waits a turn while others wait for the own disk', async () => {
-  const rig = createRig()
-  rig.answer = inputs => {
-    const isAsked = inputs.some(({ type }) => type === 'request')
-    return isAsked ? { records: [RECORD], isAwaited: true, hasMore: true } : {}
-  }
-  rig.host.submit('a', () => {})
-  await turns()
-  assert.equal(rig.effects, ['append 6@7', 'flush sends', 'flush log', 'flush sends'])
 })
 
 test('a reply that submits again is served by the next step', async () => {

@@ -1,5 +1,6 @@
 // A host around a scripted core, with every effect written down: for the host's tests.
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Input, Message, Now, Output, Replica, Sender } from '../../server/contract.ts'
 import { systemClock } from '../../server/host/clock.ts'
 import { createHost, type Host, type HostLog, type HostStore } from '../../server/host/host.ts'
@@ -154,4 +155,14 @@ export async function countTimers(work: () => Promise<void>): Promise<number> {
     globalThis.setTimeout = real
   }
   return count
+}
+
+/** The types of each step's inputs, one text a step. */
+export function typesOf(steps: readonly Step[]): string[] {
+  return steps.map(({ inputs }) => inputs.map(input => input.type).join(' '))
+}
+
+/** Long enough for a step that is due to have happened. */
+export async function turns(): Promise<void> {
+  for (let count = 0; count < 4; count++) await nextTurn()
 }
