@@ -8,6 +8,7 @@ import type { Address, Message, Sender } from '../contract.ts'
 import type { Applied, GroupReply, Machine, MachineContext } from '../machine.ts'
 import type { Config } from '../shardmaster/config.ts'
 import type { StoreReader, StoreTransaction } from '../store.ts'
+import { readApplied } from '../store-meta.ts'
 import { type Command, decodeCommand, encodeCommand } from './command.ts'
 import { Expiry } from './expiry.ts'
 import { canAdopt, Follow } from './follow.ts'
@@ -54,6 +55,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
 
   load(store: StoreReader): void {
     this.state.load(store)
+    this.appliedSlot = readApplied(store)
   }
 
   /** The adopted configuration; null before the first. */

@@ -3,6 +3,9 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FETCH_TIMEOUT_MS } from '../../server/limits.ts'
+import type { MachineContext } from '../../server/machine.ts'
+import { createShardkvMachine } from '../../server/shardkv/machine.ts'
+import type { ShardkvReply } from '../../server/shardkv/reply.ts'
 import { readApplied } from '../../server/store-meta.ts'
 import { DirectedGroup, type OnWire, ofType } from '../support/directed-group.ts'
 import { DirectedShards } from '../support/directed-shards.ts'
@@ -10,6 +13,19 @@ import { systemError, WalDisk } from '../support/wal-disk.ts'
 import { own, runWal, until } from '../support/wal-run.ts'
 
 const test = suite('pitfalls of logs and snapshots')
+
+/** What a state machine sees on a replica that does not lead. */
+const FOLLOWER: Omit<MachineContext<ShardkvReply>, 'store' | 'reply'> = {
+  now: { micros: 0, wallMs: 0 },
+  self: { gid: 1, replica: 1 },
+  isLeader: false,
+  leader: 0,
+  leaderSilentMicros: 0,
+  propose: () => 'notLeader',
+  read: () => 'notLeader',
+  send: () => undefined,
+  event: () => undefined,
+}
 
 /** Replica 2 was away for so long that the others have forgotten the slots that it lacks. */
 function behind(snapshotChunkBytes: number): DirectedGroup {
@@ -77,6 +93,23 @@ test('S9: a store that is durable up to any slot, with the log behind it, gives 
     world.restart(1)
     assert.is(world.read(1, 'd'), before, `flushed at ${flushedAt}`)
   }
+})
+
+test('S9: a read tells the slot that it saw, also right after a start', () => {
+  const world = new DirectedShards(1)
+  world.configure(1, 1, 1, 1)
+  world.settle()
+  world.put(1, 'd', 'x')
+  world.settle()
+  const { core, store } = world.life(1)
+  const { applied } = core.status({ micros: world.micros, wallMs: 0 }).slots
+  const machine = createShardkvMachine({ gid: 1, shardmasters: 3 })
+  machine.load(store)
+  const replies: unknown[] = []
+  const context = { ...FOLLOWER, store, reply: (_: number, reply: unknown) => replies.push(reply) }
+  machine.onRequest(1, { type: 'get', key: 'd', consistency: 'stale' }, context)
+  const read = { type: 'ok', version: 1, value: Buffer.from('x'), slot: applied, staleMicros: 0 }
+  assert.equal(JSON.stringify(replies), JSON.stringify([read]))
 })
 
 test('S10: a snapshot that comes when the log has got there on its own is no step back', () => {
