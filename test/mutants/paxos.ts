@@ -6,6 +6,7 @@ const DIRECTED = 'test/paxos/directed.test.ts'
 const FOUND = 'test/paxos/found.test.ts'
 const RECORD = 'test/paxos/record.test.ts'
 const PITFALLS = 'test/pitfalls/paxos.test.ts'
+const NETWORK = 'test/pitfalls/network.test.ts'
 
 export const PAXOS_MUTANTS: readonly Mutant[] = [
   {
@@ -198,7 +199,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     file: 'server/paxos/leader-duties.ts',
     find: "return stepDown(state, 'noQuorum')",
     replace: '',
-    by: { file: PITFALLS, test: 'P11: a leader without' },
+    by: { file: NETWORK, test: 'P11: a leader without' },
   },
   {
     name: 'unreachable-leader-stays',
@@ -214,7 +215,7 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     file: 'server/paxos/election.ts',
     find: 'isGranted: isLeaderless && isFresh && isHigher',
     replace: 'isGranted: isFresh && isHigher',
-    by: { file: PITFALLS, test: 'P12' },
+    by: { file: NETWORK, test: 'P12' },
   },
   {
     name: 'sick-disk-leads',
@@ -247,5 +248,45 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     find: 'if (incarnation === undefined) return\n',
     replace: 'if (incarnation === undefined) continue\n',
     by: { file: PITFALLS, test: 'C1' },
+  },
+  {
+    name: 'leader-below-its-promise',
+    row: 'P3',
+    file: 'server/paxos/acceptor.ts',
+    find: "    stepDown(state, 'ballot')",
+    replace: '',
+    by: { file: PITFALLS, test: 'P3: a leader' },
+  },
+  {
+    name: 'candidate-below-its-promise',
+    row: 'P3',
+    file: 'server/paxos/acceptor.ts',
+    find: "    state.candidate = null\n    state.role = 'follower'",
+    replace: '',
+    by: { file: PITFALLS, test: 'P3: a candidate' },
+  },
+  {
+    name: 'promise-without-forgotten-slots',
+    row: 'P9',
+    file: 'server/paxos/acceptor.ts',
+    find: "return refuse(state, from, message.ballot, 'prepare', 'behind')",
+    replace: '',
+    by: { file: 'test/pitfalls/storage.test.ts', test: 'P9' },
+  },
+  {
+    name: 'accepts-far-ahead-kept',
+    row: 'G8',
+    file: 'server/paxos/acceptor.ts',
+    find: 'if (slot > log.decided + state.settings.retainedSlots) {',
+    replace: 'if (slot < 0) {',
+    by: { file: NETWORK, test: 'G8: an accept' },
+  },
+  {
+    name: 'pipeline-without-a-bound',
+    row: 'G8',
+    file: 'server/paxos/proposer.ts',
+    find: 'leadership.inFlightBytes += proposal.value.length',
+    replace: '',
+    by: { file: NETWORK, test: 'G8: what is proposed' },
   },
 ]

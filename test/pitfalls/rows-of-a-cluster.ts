@@ -2,7 +2,7 @@
 
 import { by, chaos, type Row } from './row.ts'
 
-const paxos = by('pitfalls/paxos')
+const network = by('pitfalls/network')
 const directed = by('paxos/directed')
 const time = by('pitfalls/time')
 const storage = by('pitfalls/storage')
@@ -200,7 +200,7 @@ export const CLUSTER_ROWS: readonly Row[] = [
     pitfall: 'killed in the middle of a write',
     shown: [lmdb('kill -9 at any moment'), cluster('kill -9 of all'), chaos('out-of-memory')],
   },
-  { id: 'G7', pitfall: 'messages from long ago', shown: [paxos('G7')] },
+  { id: 'G7', pitfall: 'messages from long ago', shown: [network('G7')] },
   {
     id: 'G8',
     pitfall: 'a flood after healing',

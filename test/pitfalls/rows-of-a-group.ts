@@ -2,6 +2,7 @@
 
 import { by, chaos, type Row } from './row.ts'
 
+const network = by('pitfalls/network')
 const paxos = by('pitfalls/paxos')
 const directed = by('paxos/directed')
 const found = by('paxos/found')
@@ -73,14 +74,14 @@ export const GROUP_ROWS: readonly Row[] = [
     pitfall: 'a slot is forgotten that a peer needs, or none because a peer is dead',
     shown: [directed('a replica far behind takes a snapshot'), storage('S11: a lost chunk')],
   },
-  { id: 'P10', pitfall: 'proposers outbid each other for ever', shown: [paxos('P10')] },
+  { id: 'P10', pitfall: 'proposers outbid each other for ever', shown: [network('P10')] },
   {
     id: 'P11',
     pitfall: 'no leader although one replica reaches a quorum',
     shown: [
-      paxos('P11: a leader without'),
-      paxos('P11: a hub'),
-      paxos('P11: of a chain'),
+      network('P11: a leader without'),
+      network('P11: a hub'),
+      network('P11: of a chain'),
       chaos('cut-bridge'),
     ],
   },
@@ -88,7 +89,7 @@ export const GROUP_ROWS: readonly Row[] = [
     id: 'P12',
     pitfall:
       'a link that works in one direction unseats a leader, or keeps one that is out of reach',
-    shown: [paxos('P12'), by('paxos/unreachable-leader')('of $'), chaos('one-way')],
+    shown: [network('P12'), by('paxos/unreachable-leader')('of $'), chaos('one-way')],
   },
   {
     id: 'P13',

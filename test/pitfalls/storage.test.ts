@@ -112,6 +112,22 @@ test('S9: a read tells the slot that it saw, also right after a start', () => {
   assert.equal(JSON.stringify(replies), JSON.stringify([read]))
 })
 
+test('P9: a voter does not promise to who lacks slots that it has forgotten', () => {
+  const group = behind(1_000)
+  for (const life of group.lives) life.micros += 500_000
+  const from = { gid: 1, replica: 2, incarnation: 'a2' }
+  const ballot = { round: 9, replica: 2, incarnation: 'a2' }
+  group.inject({ from, to: 1, message: { type: 'prepare', ballot, from: 1 } })
+  group.sync(1)
+  const said = group.drop(({ to }) => to === 2).map(({ message }) => message)
+  assert.equal(
+    said.map(({ type }) => type),
+    ['reject'],
+  )
+  assert.ok(said[0]?.type === 'reject' && said[0].reason === 'behind')
+  assert.is(group.status(1).ballot, '1.0')
+})
+
 test('S10: a snapshot that comes when the log has got there on its own is no step back', () => {
   const group = behind(10_000)
   const chunk = nextChunk(group)

@@ -217,3 +217,42 @@ export class DirectedGroup {
 export function ofType(...types: Message['type'][]): (item: OnWire) => boolean {
   return ({ message }) => types.includes(message.type)
 }
+
+/**
+ * Makes it leader by the promises of `voters`; nothing that it proposes then has arrived anywhere.
+ * Others neither act nor hear of it. A second try is for one that did not know the highest ballot.
+ */
+export function elect(group: DirectedGroup, replica: number, voters: readonly number[]): void {
+  const isAmong = ({ from, to }: OnWire) =>
+    [from.replica, to].every(one => one === replica || voters.includes(one))
+  const pass = (type: 'preVote' | 'preVoteReply' | 'prepare' | 'promise') =>
+    group.deliver(item => isAmong(item) && ofType(type)(item))
+  for (let tries = 0; tries < 2 && group.status(replica).role !== 'leader'; tries++) {
+    group.campaign(replica)
+    pass('preVote')
+    pass('preVoteReply')
+    group.sync(replica)
+    pass('prepare')
+    for (const voter of voters) group.sync(voter)
+    pass('promise')
+  }
+  if (group.status(replica).role !== 'leader') throw new Error(`${replica} does not lead`)
+}
+
+/** Time passes for all; messages that `isLost` says never arrive. */
+export function passLosing(
+  group: DirectedGroup,
+  ms: number,
+  isLost: (item: OnWire) => boolean,
+): void {
+  const all = [...group.lives.keys()]
+  for (let passed = 0; passed < ms; passed += 10) {
+    for (const life of group.lives) life.micros += 10_000
+    for (const replica of all) group.step(replica, { type: 'tick' })
+    for (let moved = 1; moved > 0; ) {
+      for (const replica of all) group.sync(replica)
+      group.drop(isLost)
+      moved = group.deliver(() => true).length
+    }
+  }
+}
