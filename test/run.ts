@@ -61,7 +61,7 @@ export function testFiles(folder: string, wanted: readonly string[]): readonly s
 }
 
 function weight(file: string): number {
-  return /\/(?:ops|simulation|course|course-real)\//.test(file) ? 0 : 1
+  return /\/(?:ops|chaos|simulation|course|course-real)\//.test(file) ? 0 : 1
 }
 
 async function runFile(root: string, file: string): Promise<FileResult> {

@@ -1,5 +1,6 @@
 // Writers whose answers are counted by time: for how long there was none, and how many there are.
 
+import { randomBytes } from 'node:crypto'
 import type { Random } from '../history/random.ts'
 import type { ChaosCluster } from './cluster.ts'
 import { pause } from './command.ts'
@@ -9,8 +10,8 @@ export type SteadyLoadOptions = {
   readonly cluster: ChaosCluster
   readonly random: Random
   readonly writers: number
-  /** Each rests so long between two writes, in ms. */
-  readonly restMs: number
+  /** Each begins so long after its last beginning, in ms, or when that one has ended. */
+  readonly everyMs: number
   readonly valueBytes: number
   readonly keys: number
   /** Share of operations that only read. */
@@ -36,7 +37,8 @@ export class SteadyLoad {
     const { cluster, random, writers, attemptMs } = options
     const urls = cluster.members.filter(({ gid }) => gid > 0).map(({ url }) => url)
     this.ways = Array.from({ length: writers }, (_, index) => {
-      const id = `load-${random.word()}-${index}`
+      // Never one that a load before this one used: its numbers are over.
+      const id = `load-${randomBytes(6).toString('hex')}-${index}`
       const limits = { attemptMs, timeoutMs: TIMEOUT_MS }
       return new HttpWay({ id, token: cluster.token, nodes: () => urls, random, ...limits })
     })
@@ -61,7 +63,7 @@ export class SteadyLoad {
   }
 
   private async write(way: HttpWay): Promise<void> {
-    const { random, restMs, valueBytes, keys, reads } = this.options
+    const { random, everyMs, valueBytes, keys, reads } = this.options
     const value = Buffer.alloc(valueBytes, 'v')
     while (!this.isStopped) {
       const key = `load-${random.between(1, keys)}`
@@ -72,7 +74,7 @@ export class SteadyLoad {
       if (ended.type === 'done') this.answers.push(endedAt)
       else this.failed += 1
       this.longestWaitMs = Math.max(this.longestWaitMs, endedAt - startedAt)
-      await pause(restMs)
+      await pause(Math.max(0, everyMs - (endedAt - startedAt)))
     }
   }
 }
