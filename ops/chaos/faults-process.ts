@@ -139,13 +139,12 @@ async function outOfMemory(arena: Arena): Promise<void> {
   await arena.hold(500, 2_000)
 }
 
-const HANDLES = 65_536
-
 async function outOfHandles(arena: Arena): Promise<void> {
   const member = await arena.leader()
+  const { handlesMax } = member
   await arena.limitHandles(member, member.handles + 1)
   const restore = arena.later(async () => {
-    if (member.isRunning) await arena.limitHandles(member, HANDLES)
+    if (member.isRunning) await arena.limitHandles(member, handlesMax)
   })
   await arena.hold(2_000, 6_000)
   await restore()

@@ -1,7 +1,7 @@
 // One node of the test cluster as a process: started, killed, started again, and what it said.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Disk } from './disk.ts'
@@ -72,6 +72,12 @@ export class Member {
   /** Open files of the process. */
   get handles(): number {
     return readdirSync(`/proc/${this.pid}/fd`).length
+  }
+
+  /** How many it may open. */
+  get handlesMax(): number {
+    const text = readFileSync(`/proc/${this.pid}/limits`, 'utf8')
+    return Number(/^Max open files +(\d+)/m.exec(text)?.[1])
   }
 
   /** `under`: a further program to run it under, such as strace. */

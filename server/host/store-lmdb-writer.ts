@@ -1,7 +1,8 @@
 // The thread that writes the file of store-lmdb.ts: it takes a round of changes in pieces and commits
-// them in one synced transaction. Meanwhile it clears, in small steps, a tree that is not in use.
+// them in one synced transaction, for which there is room (store-lmdb-room.ts). Meanwhile it clears, in
+// small steps, a tree that is not in use.
 
-import fs from 'node:fs'
+import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Database } from 'lmdb'
 import type { ByteString } from '../bytes.ts'
@@ -14,6 +15,7 @@ import {
   type WriterReport,
 } from './store-lmdb-file.ts'
 import { unpackPiece } from './store-lmdb-piece.ts'
+import { changesOf, FileRoom, type Piece } from './store-lmdb-room.ts'
 
 type Tree = Database<Buffer, ByteString>
 type Commit = Extract<WriterMessage, { readonly type: 'commit' }>
@@ -26,24 +28,20 @@ const STATE_KEY = 'state'
 const CLEAR_KEYS = 2000
 /** MDB_MAP_FULL: the file has reached its largest size. */
 const MAP_FULL = -30792
-const ENOSPC = 28
-const EIO = 5
-const ROOM_BYTES_MIN = 64 * 1024 * 1024
 
-type Piece = { readonly state: StateNumber; readonly bytes: Uint8Array }
 type Change = readonly [key: ByteString, value: Buffer | null]
 
 class Writer {
   private readonly file: LmdbFile
   private readonly progress: Int32Array
-  private readonly dir: string
+  private readonly room: FileRoom
   private pieces: Piece[] = []
   private clearing: StateNumber | null = null
 
   constructor(options: WriterOptions) {
     this.file = openLmdbFile(options)
     this.progress = options.progress
-    this.dir = options.dir
+    this.room = new FileRoom(this.file, join(options.dir, 'data.mdb'))
     this.start()
   }
 
@@ -86,14 +84,22 @@ class Writer {
     this.pieces = []
     if (this.clearing !== null && message.clear.includes(this.clearing)) this.clearing = null
     try {
+      if (!this.room.has(changesOf(pieces))) {
+        this.onFailed(message, { message: 'the disk is full', isFull: true })
+        return
+      }
       this.file.root.transactionSync(() => this.put(message, pieces))
     } catch (error) {
-      this.settle(1)
-      report({ type: 'failed', round: message.round, ...described(error, this.dir) })
+      this.onFailed(message, described(error))
       return
     }
     this.settle(0)
     report({ type: 'landed', round: message.round, ms: performance.now() - start })
+  }
+
+  private onFailed({ round }: Commit, how: Pick<Failed, 'message' | 'isFull'>): void {
+    this.settle(1)
+    report({ type: 'failed', round, ...how })
   }
 
   private put(message: Commit, pieces: readonly Piece[]): void {
@@ -129,19 +135,17 @@ class Writer {
     const tree = this.file.states[state]
     const keys = [...tree.getKeys({ start: '\0', limit: CLEAR_KEYS })]
     if (keys.length === 0) return
-    try {
-      tree.transactionSync(() => {
-        for (const key of keys) tree.removeSync(key)
-      })
-    } catch {
-      // No room, most likely. The tree is cleared before it is filled the next time.
-      return
-    }
+    // Without room it stays: the tree is cleared before it is filled the next time.
+    if (!this.room.has({ count: keys.length, sharedBytes: 0, ownPages: 0 })) return
+    tree.transactionSync(() => {
+      for (const key of keys) tree.removeSync(key)
+    })
     this.clearLater(state)
   }
 
   private async close(): Promise<void> {
     this.clearing = null
+    this.room.close()
     await this.file.root.close()
     report({ type: 'closed' })
     parentPort?.close()
@@ -164,22 +168,11 @@ function putNumber(tree: Tree, key: ByteString, value: number): void {
   tree.putSync(key, Buffer.from(String(value), 'latin1'))
 }
 
-/**
- * On a disk that fills up, a write is short first, which LMDB calls an input/output error; so it
- * counts as full when there is hardly any room. To try again is safe in each case: an aborted
- * transaction's pages are all written anew.
- */
-function described(error: unknown, dir: string): Pick<Failed, 'message' | 'isFull'> {
+/** A write that the disk refused has done harm (store-lmdb-room.ts); a full map is refused before. */
+function described(error: unknown): Pick<Failed, 'message' | 'isFull'> {
   const code = error instanceof Error && 'code' in error ? error.code : null
   const message = error instanceof Error ? error.message : String(error)
-  const isNearlyFull = () => {
-    const { bavail, bsize } = fs.statfsSync(dir)
-    return bavail * bsize < ROOM_BYTES_MIN
-  }
-  return {
-    message,
-    isFull: code === MAP_FULL || code === ENOSPC || (code === EIO && isNearlyFull()),
-  }
+  return { message, isFull: code === MAP_FULL }
 }
 
 function report(message: WriterReport): void {

@@ -87,6 +87,29 @@ test.after(() => {
   fs.rmSync(small, { recursive: true })
 })
 
+whereMounted('a disk that stays full for many tries does no harm to the process', async () => {
+  const store = await open(path.join(small, 'patient'), { retryMs: 2 })
+  const filler = path.join(small, 'filler')
+  const put = (name: string) =>
+    store.transact(each => {
+      for (let index = 0; index < 5; index++) each.put(`${name} ${index}`, Buffer.alloc(200_000))
+    })
+  put('early')
+  await store.flush()
+  assert.throws(() => fs.writeFileSync(filler, Buffer.alloc(4_000_000)), /ENOSPC/)
+  put('late')
+  const flushed = store.flush()
+  await until(() => store.isFull)
+  await new Promise(resolve => setTimeout(resolve, 400))
+  fs.rmSync(filler)
+  await flushed
+  await store.close()
+  const again = await open(path.join(small, 'patient'))
+  assert.is(again.get('late 4')?.length, 200_000)
+  await again.close()
+  fs.rmSync(path.join(small, 'patient'), { recursive: true })
+})
+
 whereMounted('a full disk keeps the changes in memory until there is room', async () => {
   const dir = path.join(small, 'store')
   const store = await open(dir, { retryMs: 5 })
