@@ -1,5 +1,7 @@
 // Plants each mutant of the list in a copy of the sources and runs what must catch it.
-//   npm run mutants [-- NAME…]   parts of names, to run only those
+//   npm run mutants [-- NAME…]        parts of names, to run only those
+//   npm run mutants -- --simulation '--single --seeds 40' NAME…
+//                                     what the simulation alone would notice, with these seeds
 // First every catcher runs without a mutant: one that fails by itself catches nothing. Ends with
 // counts as a suite does; exit code 1 if a mutant survived, is stale, or a catcher is red by itself.
 
@@ -147,10 +149,18 @@ async function baseline(trees: readonly string[], mutants: readonly Mutant[]): P
   return red
 }
 
+/** By parts of names; with another catcher for all of them where one is given. */
+function chosen(words: readonly string[]): readonly Mutant[] {
+  const [flag, simulation = ''] = words
+  const isSimulated = flag === '--simulation'
+  const wanted = isSimulated ? words.slice(2) : words
+  return ALL_MUTANTS.filter(
+    ({ name }) => wanted.length === 0 || wanted.some(part => name.includes(part)),
+  ).map(mutant => (isSimulated ? { ...mutant, by: { simulation } } : mutant))
+}
+
 async function main(): Promise<void> {
-  const wanted = process.argv.slice(2)
-  const isWanted = ({ name }: Mutant) => wanted.some(part => name.includes(part))
-  const mutants = wanted.length === 0 ? ALL_MUTANTS : ALL_MUTANTS.filter(isWanted)
+  const mutants = chosen(process.argv.slice(2))
   const trees = Array.from({ length: AT_ONCE }, copySources)
   removeAtEnd(trees)
   const startedAt = performance.now()

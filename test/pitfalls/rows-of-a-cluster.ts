@@ -37,7 +37,11 @@ export const CLUSTER_ROWS: readonly Row[] = [
   {
     id: 'H3',
     pitfall: 'two groups serve a shard, or none',
-    shown: [handoff('H3'), by('shardkv/shard')('in no change do two groups serve')],
+    shown: [
+      handoff('H3'),
+      by('pitfalls/handoff-chance')('whatever happens to moves'),
+      by('shardkv/shard')('in no change do two groups serve'),
+    ],
   },
   {
     id: 'H4',
