@@ -16,6 +16,7 @@ import type { GroupReply } from '../../server/machine.ts'
 import { decodeRecord, encodeRecord, slotOf } from '../../server/paxos/record.ts'
 import { DEFAULT_SETTINGS } from '../../server/paxos/settings.ts'
 import { createReplica, type GroupReplica } from '../../server/replica.ts'
+import type { Config } from '../../server/shardmaster/config.ts'
 import { createShardmasterMachine } from '../../server/shardmaster/machine.ts'
 import type {
   Change,
@@ -118,11 +119,13 @@ async function start(): Promise<Host<ShardmasterRequest, Reply>> {
   return host
 }
 
-/** Groups join, then shards move; each operation makes one configuration. */
-function changeOf(number: number): Change {
-  if (number <= GROUPS)
+/** Groups join, then shards move. Each operation makes one configuration: its number is the same. */
+function changeOf(number: number, { shards }: Config): Change {
+  if (number <= GROUPS) {
     return { op: 'join', gid: number, servers: [`http://127.0.0.1:${4000 + number}`] }
-  return { op: 'move', shard: number % SHARDS, gid: 1 + (number % GROUPS) }
+  }
+  const shard = number % SHARDS
+  return { op: 'move', shard, gid: 1 + ((shards[shard] ?? 0) % GROUPS) }
 }
 
 async function ask(
@@ -142,14 +145,14 @@ async function ask(
 /** Says what it finds, runs what is left of the script, and says what is acknowledged. */
 async function main(): Promise<void> {
   const host = await start()
-  const found = await ask(host, { type: 'query', num: -1 })
-  console.log(`found ${JSON.stringify(found.config.shards)} ${found.config.num}`)
-  for (let number = found.config.num + 1; number <= Number(operations); number++) {
+  let { config } = await ask(host, { type: 'query', num: -1 })
+  console.log(`found ${config.num} ${JSON.stringify(config.shards)}`)
+  for (let number = config.num + 1; number <= Number(operations); number++) {
     const session = { client: 'script', number, acked: number - 1 }
-    const change = changeOf(number)
+    const change = changeOf(number, config)
     const terms = { actor: 'script', reason: 'x'.repeat(200), ifConfig: null, session }
-    const { config } = await ask(host, { type: 'change', change, ...terms })
-    console.log(`acknowledged ${JSON.stringify(config.shards)} ${config.num}`)
+    config = (await ask(host, { type: 'change', change, ...terms })).config
+    console.log(`acknowledged ${config.num} ${JSON.stringify(config.shards)}`)
   }
   await host.stop({ graceMs: 100 })
   process.exit(0)

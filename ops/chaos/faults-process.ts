@@ -22,7 +22,10 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     name: 'kill-group',
     summary: 'kill -9 of all replicas of a group at once',
     needs: [],
-    round: arena => killAndRestart(arena, arena.cluster.group(arena.gid())),
+    round: async arena => {
+      await killAndRestart(arena, arena.cluster.group(arena.gid()))
+      if (arena.random.chance(0.7)) await arena.cluster.ready(10_000)
+    },
   },
   {
     name: 'kill-all',
