@@ -138,6 +138,7 @@ function install(state: PeerState, target: SnapshotTarget): boolean {
   const from = state.log.decided + 1
   // What is open here was decided elsewhere, perhaps otherwise.
   stepDown(state, 'ballot')
+  loseDecided(state)
   target.replacement?.commit()
   state.catchUp.snapshot = null
   state.catchUp.fetch = null
@@ -146,6 +147,12 @@ function install(state: PeerState, target: SnapshotTarget): boolean {
   state.applied = target.slot
   state.effects.event({ type: 'caughtUp', from, to: target.slot, source: 'snapshot' })
   return true
+}
+
+/** What was decided here and not applied yet is skipped: its replies are in nobody's hands now. */
+function loseDecided(state: PeerState): void {
+  for (const waiters of state.decidedWaiters.values()) state.lostWaiters.push(...waiters)
+  state.decidedWaiters.clear()
 }
 
 function checksumOf(entries: readonly StoreEntry[]): number {

@@ -2,6 +2,7 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ByteWriter, fnv1a, fnv1aBytes } from '../../server/bytes.ts'
 import { FETCH_TIMEOUT_MS } from '../../server/limits.ts'
 import type { MachineContext } from '../../server/machine.ts'
 import { createShardkvMachine } from '../../server/shardkv/machine.ts'
@@ -181,6 +182,49 @@ test('S10: an accepted value above a snapshot is kept', () => {
   group.drop(() => true)
   group.pass(30_000, [1, 2])
   assert.is(group.life(1).machine.log, `${'x'.repeat(50)}y`)
+})
+
+test('S10: whose request a snapshot overtakes is told that its outcome is not known', () => {
+  const group = new DirectedGroup(3, { pipelineSlots: 1, batchOps: 1 })
+  group.campaign(0)
+  group.settle()
+  const [first, second] = [group.request(0, 'x'), group.request(0, 'y')]
+  group.deliver(item => item.to === 1 && ofType('accept')(item))
+  group.sync(1)
+  const [vote] = group.drop(ofType('accepted'))
+  assert.ok(vote)
+  group.sync(0)
+  // Others are far ahead, it hears, and their logs begin where its own ends.
+  const from = { gid: 1, replica: 1, incarnation: 'a1' }
+  const ballot = { round: 9, replica: 1, incarnation: 'a1' }
+  group.inject({ from, to: 0, message: { type: 'preVote', ballot, decided: 200 } })
+  group.life(0).micros += 50_000
+  group.step(0, { type: 'tick' })
+  const [fetch] = group.drop(ofType('fetch'))
+  assert.ok(fetch?.message.type === 'fetch' && fetch.to === 1)
+  const asked = { type: 'entries' as const, from: fetch.message.from, entries: [] }
+  group.inject({ from, to: 0, message: { ...asked, first: 150, decided: 200 } })
+  assert.is(group.drop(ofType('snapshotFetch')).length, 1)
+  // The vote decides, and the snapshot is there before the step that would apply it.
+  const entries = [['!applied', new ByteWriter(8).uint(200).done()] as const]
+  const checksum = fnv1aBytes(entries[0]![1], fnv1a('!applied'))
+  const chunk = {
+    type: 'snapshotChunk' as const,
+    slot: 200,
+    after: '',
+    entries,
+    isLast: true,
+    checksum,
+  }
+  const { core, micros } = group.life(0)
+  const replies = [vote.message, chunk].flatMap(message => {
+    const now = { micros, wallMs: 1 }
+    return core.step(now, [{ type: 'message', from, message }]).replies
+  })
+  assert.equal(replies.map(({ id, reply }) => [id, (reply as { type: string }).type]).sort(), [
+    [first, 'unknown'],
+    [second, 'unknown'],
+  ])
 })
 
 test('S11: a lost chunk is asked for again, and the transfer goes on from there', () => {
