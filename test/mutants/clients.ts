@@ -6,6 +6,7 @@ const GATEWAY = 'test/http/gateway.test.ts'
 const AUTH = 'test/http/auth.test.ts'
 const DECODE = 'test/http/decode.test.ts'
 const TARGET = 'test/http/target.test.ts'
+const BATCH = 'test/http/kv-batch.test.ts'
 const CLERK = 'test/client/clerk.test.ts'
 
 export const CLIENT_MUTANTS: readonly Mutant[] = [
@@ -144,5 +145,37 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     find: 'proven = new WeakMap()\n',
     replace: '\n',
     by: { file: AUTH, test: 'a replaced token' },
+  },
+  {
+    name: 'batch-under-one-number',
+    row: 'R2',
+    file: 'server/http/kv-batch.ts',
+    find: 'number: session.number + index',
+    replace: 'number: session.number + 0 * index',
+    by: { file: BATCH, test: 'operation i has the number N + i' },
+  },
+  {
+    name: 'batch-goes-on-after-unknown',
+    row: 'R8',
+    file: 'server/http/kv-batch.ts',
+    find: "if (result.outcome === 'unknown') isUncertain = true",
+    replace: '',
+    by: { file: BATCH, test: 'after an unknown outcome' },
+  },
+  {
+    name: 'expired-called-definite',
+    row: 'R3',
+    file: 'server/http/kv-answer.ts',
+    find: "problem('session-expired', detail, { outcome: 'unknown' })",
+    replace: "problem('session-expired', detail, { outcome: 'not_applied' })",
+    by: { file: 'test/http/kv-routes.test.ts', test: 'a repeated number answers as before' },
+  },
+  {
+    name: 'lost-leader-called-definite',
+    row: 'R8',
+    file: 'server/http/gateways.ts',
+    find: "const PERHAPS_RUN: Judgement = { type: 'again', isDefinite: false }",
+    replace: "const PERHAPS_RUN: Judgement = { type: 'again', isDefinite: true }",
+    by: { file: GATEWAY, test: 'after one lost attempt' },
   },
 ]

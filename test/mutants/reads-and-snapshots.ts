@@ -168,4 +168,12 @@ export const READ_MUTANTS: readonly Mutant[] = [
     replace: '',
     by: { file: DIRECTED, test: 'P9' },
   },
+  {
+    name: 'requests-under-a-snapshot-forgotten',
+    row: 'S10',
+    file: 'server/paxos/snapshot.ts',
+    find: 'loseDecided(state)\n',
+    replace: '\n',
+    by: { file: STORAGE, test: 'S10: whose request' },
+  },
 ]

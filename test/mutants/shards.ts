@@ -245,4 +245,12 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     replace: '',
     by: { file: 'test/shardmaster/session.test.ts', test: 'a repeated change' },
   },
+  {
+    name: 'late-answer-of-another-config',
+    row: 'H6',
+    file: 'server/shardkv/handoff.ts',
+    find: 'transfer === undefined || transfer.config !== config ||',
+    replace: 'transfer === undefined ||',
+    by: { file: HANDOFF, test: 'H6: the late answer' },
+  },
 ]

@@ -49,7 +49,7 @@ export const SHELL_MUTANTS: readonly Mutant[] = [
     find: 'this.append(output.records)\n    for (const { to, message } of output.sends) transport.send(to, message)',
     replace:
       'for (const { to, message } of output.sends) transport.send(to, message)\n    this.append(output.records)',
-    by: { file: HOST, test: 'an output is carried out in the order' },
+    by: { file: 'test/host/host-order.test.ts', test: 'in the order promised' },
   },
   {
     name: 'announced-too-much',
@@ -191,7 +191,7 @@ export const SHELL_MUTANTS: readonly Mutant[] = [
     name: 'flushed-while-in-memory',
     row: 'S1',
     file: 'server/host/store-lmdb.ts',
-    find: 'const hasMore = !active.tree.isEmpty || this.isSwitchPending',
+    find: 'const hasMore = !active.isEmpty || this.isSwitchPending',
     replace: 'const hasMore = active.bytes < 0 || this.isSwitchPending',
     by: {
       file: 'test/host/store-replacement.test.ts',
@@ -229,5 +229,37 @@ export const SHELL_MUTANTS: readonly Mutant[] = [
     find: "randomBytes(8).toString('hex')",
     replace: 'randomBytes(8).fill(1).toString("hex")',
     by: { file: 'test/host/identity.test.ts', test: 'another incarnation' },
+  },
+  {
+    name: 'queue-without-a-bound',
+    row: 'G8',
+    file: 'server/replica.ts',
+    find: 'this.queue.length >= settings.queueOps ||',
+    replace: '',
+    by: { file: PITFALLS, test: 'G8' },
+  },
+  {
+    name: 'queue-never-empty-again',
+    row: 'G8',
+    file: 'server/replica.ts',
+    find: 'this.queueBytes -= bytes',
+    replace: '',
+    by: { file: PITFALLS, test: 'G8' },
+  },
+  {
+    name: 'reads-without-a-bound',
+    row: 'G8',
+    file: 'server/replica.ts',
+    find: "if (this.reads.waiting.length >= settings.reads) return 'overloaded'",
+    replace: '',
+    by: { file: PITFALLS, test: 'G8' },
+  },
+  {
+    name: 'reply-from-whom-was-not-asked',
+    row: 'R8',
+    file: 'server/host/peer-identity.ts',
+    find: 'if (target === null || addressKey(target) === addressKey(from)) return from',
+    replace: 'if (target === null || addressKey(target) !== "") return from',
+    by: { file: 'test/host/transport.test.ts', test: 'a listener that is no replica' },
   },
 ]

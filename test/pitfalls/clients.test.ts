@@ -148,6 +148,27 @@ test('R8: of what waits at a leader that is none any more, only what was propose
   assert.equal(said, ['notLeader', 'unknown', 'notLeader', 'notLeader'])
 })
 
+test('G8: what waits at a leader is bounded, what is more is refused, and there is room again', () => {
+  const bounds = [{ queueOps: 3 }, { queueBytes: 300 }]
+  for (const bound of bounds) {
+    const group = new DirectedGroup(3, { ...bound, reads: 2, pipelineSlots: 1, batchOps: 1 })
+    group.campaign(0)
+    group.settle()
+    for (let round = 0; round < 3; round++) {
+      // The first goes into a slot, three wait.
+      const writes = Array.from({ length: 6 }, () => group.request(0, 'x'.repeat(100)))
+      const reads = Array.from({ length: 5 }, () => group.request(0, 'read'))
+      const refused = (ids: readonly number[]) =>
+        ids.filter(id => group.replies.get(id)?.type === 'overloaded').length
+      assert.is(refused(writes), 2)
+      assert.is(refused(reads), 2, 'one leaves with its confirmation, two wait')
+      group.settle()
+      const answered = [...writes, ...reads].filter(id => group.replies.get(id)?.type === 'ok')
+      assert.is(answered.length, 7)
+    }
+  }
+})
+
 test('S14: no token gets behind the HTTP edge, so none can stand in a log or a store', async () => {
   const node = new KvNode()
   const options = { token: TOKENS.writer, body: 'value' }

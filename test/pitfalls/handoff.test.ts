@@ -213,6 +213,30 @@ test('H6: a shard that has arrived is acknowledged again, and released', () => {
   isMoved(world)
 })
 
+test('H6: the late answer to an earlier move releases nothing', () => {
+  const world = settled()
+  world.configure(2, 1, 2, 2)
+  world.settle([1])
+  world.tell(2)
+  world.sync(2)
+  world.deliver(ofKind('receiveShard'))
+  world.sync(2)
+  const late = world.wire.filter(ofKind('receiveShardReply'))
+  assert.ok(late.some(({ message }) => 'result' in message && message.result.type === 'installed'))
+  world.pass(1_000)
+  world.configure(1, 1, 2, 2)
+  world.pass(1_000)
+  world.configure(2, 1, 2, 2)
+  world.settle([1])
+  world.drop()
+  for (const item of late) world.inject(item)
+  world.settle([1])
+  assert.is(world.phases(1)[0], 'leaving')
+  world.pass(3_000)
+  isMoved(world)
+  assert.is(world.read(2, 'd'), 'ok(d old)')
+})
+
 test('H7: a group that decides nothing holds up no other shard, and the move ends once it does', () => {
   for (const stuck of [1, 2]) {
     const world = settled()

@@ -211,6 +211,26 @@ test('P13: a watermark does not decide a value of an older ballot that it was no
   )
 })
 
+test('P13: a leader that is told of another value in its own slot answers nobody for it', () => {
+  const group = led(0)
+  const id = group.request(0, 'x')
+  const [accept] = group.drop(ofType('accept'))
+  assert.ok(accept?.message.type === 'accept')
+  const { slot } = accept.message
+  const [value] = group.life(1).records.flatMap(one => (one.type === 'accept' ? [one.value] : []))
+  assert.ok(value)
+  const from = { gid: 1, replica: 1, incarnation: 'a1' }
+  const entries = [{ slot, value }]
+  group.inject({
+    from,
+    to: 0,
+    message: { type: 'entries', from: slot, entries, first: 1, decided: slot },
+  })
+  assert.is.not(group.status(0).role, 'leader')
+  assert.is(group.replies.get(id)?.type, 'unknown')
+  assert.is(group.life(0).machine.log, '')
+})
+
 test('C1: a vote in the name of a former or a later life of a member does not count', () => {
   const group = led(0)
   const id = group.request(0, 'x')
