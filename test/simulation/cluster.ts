@@ -2,6 +2,7 @@
 // clients, all with the real core. Tests say what happens to it and let time pass.
 
 import type { Address, Message, Replica, Sender } from '../../server/contract.ts'
+import { decodeFrame, encodeFrame } from '../../server/host/frame.ts'
 import type { GroupReply, Machine } from '../../server/machine.ts'
 import type { Settings } from '../../server/paxos/settings.ts'
 import { createReplica } from '../../server/replica.ts'
@@ -42,6 +43,7 @@ export type ClusterOptions = {
   /** Clocks run between 1 − drift and 1 + drift times as fast as the world's. */
   readonly drift: number
   readonly isFrozenMessages: boolean
+  readonly isEncodedMessages?: boolean
 }
 
 /** Messages that only ever answer one of the receiver's own. */
@@ -57,6 +59,8 @@ const ANSWERS: ReadonlySet<Message['type']> = new Set<Message['type']>([
   'configs',
   'receiveShardReply',
 ])
+
+const FRAME_LENGTH_BYTES = 4
 
 type KvNode = SimulatedNode<ShardkvRequest, ShardkvReply>
 type MasterNode = SimulatedNode<ShardmasterRequest, ShardmasterReply>
@@ -263,7 +267,8 @@ export class Cluster {
     },
   }
 
-  private transmit(from: Sender, fromPlace: number, to: Address, message: Message): void {
+  private transmit(from: Sender, fromPlace: number, to: Address, sent: Message): void {
+    const message = this.options.isEncodedMessages === true ? throughFrame(sent) : sent
     const target = this.byAddress.get(nameOf(to))
     if (target === undefined) return
     if (this.options.isFrozenMessages) freeze(message)
@@ -318,6 +323,11 @@ export class Cluster {
       machine,
     })
   }
+}
+
+/** As the receiver decodes it. */
+function throughFrame(message: Message): Message {
+  return decodeFrame(encodeFrame(message).subarray(FRAME_LENGTH_BYTES))
 }
 
 function newIncarnation(random: Random): string {

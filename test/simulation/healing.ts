@@ -34,6 +34,7 @@ export class Healing {
     const reachable: AnyNode[] = []
     for (const node of cluster.nodes) {
       const ailment = core.has(node) ? 'none' : random.pick(AILMENTS)
+      cluster.world.trace?.(`${cluster.world.now} ${node.name} ails: ${ailment}`)
       this.ail(node, ailment)
       if (ailment === 'none' || ailment === 'slow') reachable.push(node)
     }

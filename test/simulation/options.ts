@@ -35,6 +35,8 @@ export type RunOptions = {
   /** µs between configuration changes, 0 for none. */
   readonly reconfigureEvery: number
   readonly isFrozenMessages: boolean
+  /** Messages go as the bytes that the transport makes of them. */
+  readonly isEncodedMessages: boolean
   readonly settings: Settings
   readonly shardkv: ShardkvSettings
   readonly faults: readonly Fault[]
@@ -77,6 +79,7 @@ export function drawOptions(seed: number, shape: RunShape): RunOptions {
     flushEvery: random.pick([100_000, 500_000, 3_000_000]),
     reconfigureEvery: isSingle ? 0 : random.pick([300_000, 600_000, 1_500_000]),
     isFrozenMessages: random.chance(0.125),
+    isEncodedMessages: random.chance(0.125),
     settings,
     shardkv: drawShardkvSettings(seed),
     faults: drawFaults(seed, { nodes, from: warmUp, until: chaosUntil, isSingle, isLeased }),

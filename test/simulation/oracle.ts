@@ -346,8 +346,7 @@ function keyOf(ballot: Ballot): string {
 function nameOf(event: Event): string {
   switch (event.type) {
     case 'electionWon':
-      if (event.inherited > 0) return 'electionWon: inherited values'
-      return event.noops > 0 ? 'electionWon: filled gaps' : 'electionWon'
+      return event.inherited > 0 ? 'electionWon: inherited values' : 'electionWon'
     case 'electionLost':
     case 'steppedDown':
     case 'refused':

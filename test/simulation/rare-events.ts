@@ -76,6 +76,7 @@ export class RareEvents {
       }
       case 'electionWon':
         if (event.inherited > 1) world.count('election: several inherited values')
+        if (event.noops > 0) world.count('election: gaps filled')
         return
       case 'handoffChunk': {
         if (event.direction !== 'in') return

@@ -62,7 +62,9 @@ export function countOf(totals: Totals, ...names: readonly string[]): number {
 
 /** Kind of fault → share of the seeds in which it happened. */
 export function kindShares(totals: Totals): ReadonlyMap<string, number> {
-  const names = [...FAULT_TYPES.map(type => `fault: ${type}`), ...MESSAGE_FAULTS.slice(0, 3)]
+  const isSingle = reconfigurations(totals) === 0
+  const types = FAULT_TYPES.filter(type => !isSingle || type !== 'storm')
+  const names = [...types.map(type => `fault: ${type}`), ...MESSAGE_FAULTS.slice(0, 3)]
   const share = (name: string) => (totals.counters[name]?.seeds ?? 0) / Math.max(1, totals.seeds)
   return new Map(names.map(name => [name, share(name)]))
 }
