@@ -105,7 +105,17 @@ export function onPreVoteReply(state: PeerState, from: Sender, message: PreVoteR
   if (compareBallots(message.promised, candidate.ballot) >= 0) return outdo(state, candidate)
   if (!message.isGranted || compareBallots(message.ballot, candidate.ballot) !== 0) return
   candidate.preVotes.add(from.replica)
-  if (candidate.preVotes.size >= quorumOf(state)) startPrepare(state, candidate)
+  if (candidate.preVotes.size >= quorumOf(state) && isCalled(state)) startPrepare(state, candidate)
+}
+
+/**
+ * Whether others reach this replica. One that is answered and never called would win, step down as
+ * unreachable, and let the next of its kind win: whoever is well must get the chance. Others' own
+ * pre-votes are calls, so this holds nobody up for longer than an election.
+ */
+function isCalled(state: PeerState): boolean {
+  const { leaderUncalled, electionMax } = state.settings
+  return state.now - state.calledAt <= Math.max(leaderUncalled, 3 * electionMax)
 }
 
 /** Someone promised as much: only a higher ballot can win. Nothing was promised for this one yet. */

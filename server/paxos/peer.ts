@@ -62,6 +62,7 @@ export function createPeer(options: PeerOptions): PeerState {
     promised,
     leader: null,
     leaderHeardAt: Number.NEGATIVE_INFINITY,
+    calledAt: nowMicros,
     // A vote kept for a lease before the restart is still kept.
     leaseHeldUntil: promised.round === 0 ? 0 : nowMicros + settings.leaseHold,
     highestRound: promised.round,
@@ -82,8 +83,21 @@ export function createPeer(options: PeerOptions): PeerState {
   return state
 }
 
+/** What a replica says unasked: whoever gets one can be reached. All else is an answer. */
+const QUESTIONS: ReadonlySet<PaxosMessage['type']> = new Set<PaxosMessage['type']>([
+  'hello',
+  'preVote',
+  'prepare',
+  'accept',
+  'heartbeat',
+  'handOver',
+  'fetch',
+  'snapshotFetch',
+])
+
 /** Handles one message; true when the store was replaced by a snapshot. */
 export function onPaxosMessage(state: PeerState, from: Sender, message: PaxosMessage): boolean {
+  if (QUESTIONS.has(message.type) && isMember(state, from)) state.calledAt = state.now
   switch (message.type) {
     case 'hello':
     case 'helloReply':

@@ -55,6 +55,8 @@ export type PeerState = {
   /** The ballot of the leader that was heard last and not outdone since. */
   leader: Ballot | null
   leaderHeardAt: number
+  /** When a member last said something here that is no answer, µs; at first, the start. */
+  calledAt: number
   /** No vote for others before this time: a leader may be reading on its lease. */
   leaseHeldUntil: number
   highestRound: number

@@ -4,6 +4,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LEADER_UNCALLED_MS } from '../../server/limits.ts'
+import { DEFAULT_SETTINGS } from '../../server/paxos/settings.ts'
 import { DirectedGroup, type OnWire, ofType } from '../support/directed-group.ts'
 
 const test = suite('a leader out of reach')
@@ -86,6 +87,30 @@ test('a call goes along with the answer to a heartbeat: neither side is woken fo
     group.settle()
   }
   assert.equal(alone, [])
+})
+
+/** What comes to these replicas unasked is lost; they are answered. */
+function passWithDeaf(group: DirectedGroup, deaf: readonly number[], ms: number): void {
+  const isAnswer = ofType('preVoteReply', 'promise', 'accepted', 'heartbeatReply', 'reject')
+  for (let passed = 0; passed < ms; passed += 10) {
+    for (const life of group.lives) life.micros += 10_000
+    for (const replica of group.lives.keys()) group.step(replica, { type: 'tick' })
+    group.settle(undefined, item => deaf.includes(item.to) && !isAnswer(item))
+  }
+}
+
+test('replicas that nobody reaches do not lead in turn: one that is well gets the chance', () => {
+  const group = new DirectedGroup(5, DEFAULT_SETTINGS)
+  const leader = () => [0, 1, 2, 3, 4].find(replica => group.status(replica).role === 'leader')
+  group.pass(3_000)
+  const first = leader() ?? 0
+  const deaf = [first, (first + 4) % 5]
+  passWithDeaf(group, deaf, 3 * LEADER_UNCALLED_MS)
+  for (let times = 0; times < 20; times++) {
+    passWithDeaf(group, deaf, 300)
+    const now = leader()
+    assert.ok(now !== undefined && !deaf.includes(now), `leader ${now}`)
+  }
 })
 
 test.run()

@@ -206,10 +206,22 @@ export class DirectedGroup {
     }
   }
 
+  /** Others reach the replica: each says something that changes nothing. */
+  call(replica: number): void {
+    for (const [other, { incarnation }] of this.lives.entries()) {
+      if (other === replica) continue
+      const ballot = { round: 0, replica: other, incarnation }
+      const message = { type: 'handOver', ballot } as const
+      const from = { gid: 1, replica: other, incarnation }
+      this.step(replica, { type: 'message', from, message })
+    }
+  }
+
   /** The replica misses its leader and asks for the leadership, by itself. */
   campaign(replica: number): void {
     for (const life of this.lives) life.micros += 500_000
     this.life(replica).micros += 30_000_000
+    this.call(replica)
     this.step(replica, { type: 'tick' })
   }
 }
