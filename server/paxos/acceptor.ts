@@ -69,7 +69,7 @@ function setPromised(state: PeerState, ballot: Ballot): void {
 export function onAccept(state: PeerState, from: Sender, message: Accept): void {
   const { log } = state
   const { ballot, slot, value } = message
-  if (compareBallots(ballot, state.promised) < 0) {
+  if (compareBallots(ballot, state.promised) < 0 || isOvertaken(state, message)) {
     return refuse(state, from, ballot, 'accept', 'ballot')
   }
   heardLeader(state, ballot)
@@ -90,13 +90,22 @@ export function onAccept(state: PeerState, from: Sender, message: Accept): void 
   })
 }
 
+/**
+ * The slot was decided with another value, under a higher ballot that was promised elsewhere: this
+ * replica only learned the outcome. Who proposes there still is a leader of the past. Where the slot
+ * is forgotten this is not seen, and does no harm: a quorum promised the higher ballot, so those who
+ * did not are too few to decide anything under a lower one.
+ */
+function isOvertaken(state: PeerState, { slot, ballot, value }: Accept): boolean {
+  if (slot > state.log.decided) return false
+  const held = state.log.get(slot)
+  if (held === undefined || Buffer.compare(held.value, value) === 0) return false
+  assert(compareBallots(held.ballot, ballot) !== 0, `slot ${slot} is decided once`)
+  return true
+}
+
 /** The slot is decided here: it holds, or held, the same value. Only the promise is new. */
 function acceptDecided(state: PeerState, message: Accept): void {
-  const held = state.log.get(message.slot)
-  assert(
-    held === undefined || Buffer.compare(held.value, message.value) === 0,
-    `slot ${message.slot} is decided once`,
-  )
   raisePromise(state, message.ballot)
 }
 

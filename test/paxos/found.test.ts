@@ -123,6 +123,42 @@ test('of open values in one slot the one of the highest ballot is proposed again
   assert.is(group.life(3).machine.log, 'y')
 })
 
+test('a late accept of a deposed leader is refused by who learned another decision', () => {
+  const group = new DirectedGroup(5)
+  group.campaign(0)
+  group.settle()
+  group.request(0, 'late')
+  const [accept] = group.drop(item => item.to === 2 && ofType('accept')(item))
+  group.drop(() => true)
+  assert.ok(accept?.message.type === 'accept')
+  group.campaign(1)
+  const among = [1, 3, 4]
+  group.settle(among)
+  assert.is(group.status(1).role, 'leader')
+  // It learns what was decided, and not under which ballot.
+  const { slot } = accept.message
+  group.inject({
+    from: { gid: 1, replica: 1, incarnation: 'a1' },
+    to: 2,
+    message: {
+      type: 'preVote',
+      ballot: { round: 9, replica: 1, incarnation: 'a1' },
+      decided: slot,
+    },
+  })
+  group.life(2).micros += 1_000_000
+  group.step(2, { type: 'tick' })
+  group.deliver(ofType('fetch'))
+  group.deliver(ofType('entries'))
+  group.drop(() => true)
+  assert.is(group.status(2).slots.decided, slot)
+  group.inject(accept)
+  group.sync(2)
+  assert.is(group.wire.filter(ofType('accepted')).length, 0)
+  group.deliver(ofType('reject'))
+  assert.is.not(group.status(0).role, 'leader', 'it is told so')
+})
+
 test('a read waits for a confirmation that left after it came', () => {
   const group = new DirectedGroup(3)
   group.campaign(0)
