@@ -71,13 +71,16 @@ export const RESEND_MIN_MS = 20
 export const RESEND_MS = 100
 /** … and so many bytes of values per follower at once: what is slow is not always lost. */
 export const RESEND_ROUND_BYTES = 256 * 1024
-/** A candidate asks the silent again: several times while a network is whole for 100 ms. */
+/** A candidate asks the silent again, at first after this: several times while a network is whole
+ * for 100 ms; then ever more rarely, for messages may be slow and not lost. */
 export const ELECTION_ASK_MS = 25
 /** Own records without a durable write for so long: the leader's disk is sick, it steps down. */
 export const OWN_DISK_TIMEOUT_MS = 1_000
 /** A gap in the log is fetched only when it has lasted: accepts may overtake each other. */
 export const FETCH_DELAY_MS = 30
-/** A catch-up request without an answer is repeated, at another replica. */
+/** A catch-up request without an answer is repeated, at another replica: soon at first, then … */
+export const FETCH_TIMEOUT_MIN_MS = 80
+/** … after twice as long each time, up to this. */
 export const FETCH_TIMEOUT_MS = 500
 export const FETCH_BYTES_MAX = 1024 * 1024
 /** How far a candidate may lag: it must be given all that its voters know in one promise. */

@@ -169,7 +169,8 @@ export class Clerk {
       const error = new ShardglassError({ code: 'no-group', detail, outcome: 'not_applied' })
       return this.afterRefresh({ type: 'again', error }, leftMs)
     }
-    const attemptMs = Math.min(leftMs, this.options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS)
+    const { attemptTimeoutMs = ATTEMPT_TIMEOUT_MS } = this.options
+    const attemptMs = Math.min(leftMs, attemptTimeoutMs, this.route.patienceMs)
     const answer = await this.node(target.base).send(pending, attemptMs, signal)
     return this.judge(pending, target, answer, leftMs)
   }

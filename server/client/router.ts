@@ -23,6 +23,8 @@ export type Lesson =
 
 /** Where operations on keys go. */
 export interface Route {
+  /** For how long one node is waited for while there are others, ms. */
+  readonly patienceMs: number
   /** Null when no group owns the key's shard, as far as is known. Throws ShardglassError. */
   target(key: ByteString, timeoutMs: number): Promise<Target | null>
   /** This node did not answer. */
@@ -39,6 +41,7 @@ const NOT_ITS_FAULT = new Set(['shard-moving', 'overloaded', 'no-group', 'too-ma
 
 /** By configuration, to the owning group's leader. */
 export class Router implements Route {
+  readonly patienceMs = Number.POSITIVE_INFINITY
   private readonly shardmasters: ShardmasterClient
   private config: ConfigView | null = null
   /** gid → position of the replica to ask. */
@@ -104,13 +107,18 @@ export class Router implements Route {
   }
 }
 
+/** A node that passes requests on may be cut off from the leader, and goes on trying by itself. */
+const NODE_PATIENCE_MS = 500
+
 /** To any of some nodes, which pass it on themselves: for those who know no shardmaster. */
 export class AnyNode implements Route {
+  readonly patienceMs: number
   private readonly endpoints: readonly string[]
   private position = 0
 
   constructor(endpoints: readonly string[]) {
     this.endpoints = endpoints
+    this.patienceMs = endpoints.length > 1 ? NODE_PATIENCE_MS : Number.POSITIVE_INFINITY
   }
 
   async target(): Promise<Target | null> {

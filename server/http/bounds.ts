@@ -4,7 +4,10 @@
 export const ATTEMPT_TIMEOUT_MS = 1_000
 /** Pause before a refused request is tried again: doubling, with jitter. */
 export const BACKOFF_MS_MIN = 10
-export const BACKOFF_MS_MAX = 200
+export const BACKOFF_MS_MAX = 100
+/** While another replica of the group is asked, the own one is: it may know the outcome, or a newer
+ * leader. */
+export const OWN_CHECK_MS = 100
 /** Replicas of one group asked in a row, hints followed, before pausing. */
 export const VISITS_MAX = 8
 /** Steps of the shared timer behind all deadlines: they may be late by so much. */

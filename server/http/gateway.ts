@@ -4,7 +4,13 @@
 // Once an attempt may have had an effect, no later refusal can promise that there was none.
 
 import type { Backend, PeerCaller, Unreachable } from '../backend.ts'
-import { ATTEMPT_TIMEOUT_MS, BACKOFF_MS_MAX, BACKOFF_MS_MIN, VISITS_MAX } from './bounds.ts'
+import {
+  ATTEMPT_TIMEOUT_MS,
+  BACKOFF_MS_MAX,
+  BACKOFF_MS_MIN,
+  OWN_CHECK_MS,
+  VISITS_MAX,
+} from './bounds.ts'
 import type { Deadlines, Waiting } from './deadlines.ts'
 
 /** What a reply asks of the gateway. */
@@ -91,6 +97,9 @@ type Visit = {
   /** Replica numbers, those not asked yet in order. */
   readonly left: number[]
 }
+
+/** Given up before it answered: it may have an effect yet. */
+const LEFT: Unreachable = { type: 'unreachable', isDefinite: false }
 
 class Errand<Request, Reply extends { readonly type: string }> implements Waiting {
   due = 0
@@ -199,12 +208,42 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
     const leftMs = this.deadlineAt - context.nowMs()
     this.isTrying = true
     const timeoutMs = Math.max(1, Math.min(leftMs, ATTEMPT_TIMEOUT_MS))
-    const reply = await context.peers.call(target, this.request, timeoutMs)
+    const asked = context.peers.call(target, this.request, timeoutMs)
+    const reply = await (visit.servers === null ? this.orOwn(asked, replica) : asked)
     this.isTrying = false
     if (!isUnreachable(reply)) return reply
     if (context.leaderHints.get(visit.gid) === replica) context.leaderHints.delete(visit.gid)
     if (!reply.isDefinite && context.rules.mayChange(this.request)) this.mayHaveRun = true
     return null
+  }
+
+  /**
+   * What the called replica of the own group says, unless the own replica knows better by then: the
+   * outcome itself, or another leader. Silence may mean a leader that has lost its followers.
+   */
+  private orOwn(
+    asked: Promise<Reply | Unreachable>,
+    replica: number,
+  ): Promise<Reply | Unreachable> {
+    return new Promise((resolve, reject) => {
+      const timer = setInterval(() => {
+        if (this.isOver) return finish(LEFT)
+        this.context.backend.submit(this.request, reply => {
+          const judgement = this.context.rules.judge(reply)
+          if (judgement.type === 'final') finish(reply)
+          const isElsewhere = judgement.type === 'leader' && judgement.leader !== null
+          if (isElsewhere && judgement.leader !== replica) finish(LEFT)
+        })
+      }, OWN_CHECK_MS)
+      const finish = (reply: Reply | Unreachable) => {
+        clearInterval(timer)
+        resolve(reply)
+      }
+      asked.then(finish, error => {
+        clearInterval(timer)
+        reject(error)
+      })
+    })
   }
 
   /** Keeps what a refusal says about the past: an effect that is possible stays possible. */

@@ -8,7 +8,7 @@ import { type Ballot, compareBallots } from './ballot.ts'
 import { heardLeader, learnWatermark } from './learner.ts'
 import type { PaxosMessage } from './message.ts'
 import { stepDown } from './proposer.ts'
-import { claim, type PeerState } from './state.ts'
+import { claim, delayElection, type PeerState } from './state.ts'
 
 type Prepare = Extract<PaxosMessage, { type: 'prepare' }>
 type Accept = Extract<PaxosMessage, { type: 'accept' }>
@@ -29,6 +29,8 @@ export function onPrepare(state: PeerState, from: Sender, message: Prepare): voi
     return refuse(state, from, message.ballot, 'prepare', 'behind')
   }
   raisePromise(state, message.ballot)
+  state.promisedAt = state.now
+  delayElection(state)
   const promise: PaxosMessage = {
     type: 'promise',
     ballot: message.ballot,

@@ -16,11 +16,13 @@ export type CatchUp = {
   behindSince: number | null
   /** The request under way: for slots from here on. */
   fetch: { readonly from: Slot; readonly at: number; readonly source: number } | null
+  /** For how long its answer is awaited, µs. */
+  patience: number
   snapshot: SnapshotTarget | null
 }
 
 export function noCatchUp(): CatchUp {
-  return { known: 0, source: 0, behindSince: null, fetch: null, snapshot: null }
+  return { known: 0, source: 0, behindSince: null, fetch: null, patience: 0, snapshot: null }
 }
 
 /** Someone knows that all slots up to `decided` are decided. */
@@ -44,7 +46,9 @@ export function catchUpOn(state: PeerState): void {
   }
   if (catchUp.snapshot !== null) return requestSnapshot(state, catchUp.snapshot)
   if (catchUp.fetch !== null) {
-    if (state.now - catchUp.fetch.at < settings.fetchTimeout) return
+    if (state.now - catchUp.fetch.at < catchUp.patience) return
+    // A lost message is likelier than a slow one, at first.
+    catchUp.patience = Math.min(2 * catchUp.patience, settings.fetchTimeout)
     catchUp.source = otherThan(state, catchUp.fetch.source)
   }
   catchUp.behindSince ??= state.now
@@ -57,7 +61,7 @@ export function catchUpWakeAt(state: PeerState): number {
   const { catchUp, settings } = state
   if (state.log.decided >= catchUp.known) return Number.POSITIVE_INFINITY
   if (catchUp.snapshot !== null) return catchUp.snapshot.askedAt + settings.fetchTimeout
-  if (catchUp.fetch !== null) return catchUp.fetch.at + settings.fetchTimeout
+  if (catchUp.fetch !== null) return catchUp.fetch.at + catchUp.patience
   return (catchUp.behindSince ?? state.now) + settings.fetchDelay
 }
 
@@ -65,6 +69,7 @@ function sendFetch(state: PeerState): void {
   const { catchUp } = state
   if (catchUp.source === state.self.replica) catchUp.source = otherThan(state, catchUp.source)
   const from = state.log.decided + 1
+  if (catchUp.fetch === null) catchUp.patience = state.settings.fetchTimeoutMin
   catchUp.fetch = { from, at: state.now, source: catchUp.source }
   state.effects.send(catchUp.source, { type: 'fetch', from })
 }

@@ -23,8 +23,9 @@ export type Candidate = {
   /** Number of the record with its own promise. */
   promiseRecord: number
   readonly promises: Map<number, Extract<PaxosMessage, { type: 'promise' }>>
-  /** When it last asked those who have not answered. */
+  /** When it last asked those who have not answered, and how often in this phase. */
   askedAt: number
+  asked: number
 }
 
 type PreVote = Extract<PaxosMessage, { type: 'preVote' }>
@@ -54,6 +55,7 @@ export function startPreVote(state: PeerState): void {
     promiseRecord: 0,
     promises: new Map(),
     askedAt: state.now,
+    asked: 0,
   }
   state.effects.broadcast(state.others, { type: 'preVote', ballot, decided: state.log.decided })
   if (quorumOf(state) === 1) startPrepare(state, state.candidate)
@@ -62,13 +64,20 @@ export function startPreVote(state: PeerState): void {
 /** A lost question or answer must not cost an election timeout: who was silent is asked again. */
 export function askAgain(state: PeerState, candidate: Candidate): void {
   const { ballot, from, phase } = candidate
-  if (phase === 'persisting' || state.now < candidate.askedAt + state.settings.electionAsk) return
+  if (phase === 'persisting' || state.now < askAgainAt(state, candidate)) return
+  candidate.asked += 1
   candidate.askedAt = state.now
   if (phase === 'preVote') askPreVotes(state, candidate)
   else {
     const silent = state.others.filter(replica => !candidate.promises.has(replica))
     state.effects.broadcast(silent, { type: 'prepare', ballot, from })
   }
+}
+
+/** µs; ever more rarely within one election. */
+export function askAgainAt(state: PeerState, { askedAt, asked }: Candidate): number {
+  const { electionAsk, resend } = state.settings
+  return askedAt + Math.min(resend, electionAsk * (1 + asked / 4))
 }
 
 function nextBallot(state: PeerState): Ballot {
@@ -84,14 +93,19 @@ export function onPreVote(state: PeerState, from: Sender, message: PreVote): voi
   const { log, settings } = state
   const isLeaderless =
     state.leadership === null && state.now - state.leaderHeardAt >= settings.electionMin
+  // Two candidates that outdo each other for ever elect nobody.
+  const isPromised =
+    state.now - state.promisedAt < settings.electionMin && state.promised.replica !== from.replica
   const isFresh =
     message.decided + 1 >= log.first && log.decided - message.decided < settings.candidateLag
   const isHigher = compareBallots(message.ballot, state.promised) > 0
   noteDecided(state, from.replica, message.decided)
+  // One that lags must catch up first; whoever misses the leader too, and knows more, stands itself.
+  if (isLeaderless && !isFresh && state.candidate === null) state.electionAt = state.now
   state.effects.send(from.replica, {
     type: 'preVoteReply',
     ballot: message.ballot,
-    isGranted: isLeaderless && isFresh && isHigher,
+    isGranted: isLeaderless && !isPromised && isFresh && isHigher,
     promised: state.promised,
     decided: log.decided,
   })
@@ -129,6 +143,7 @@ function outdo(state: PeerState, candidate: Candidate): void {
 function startPrepare(state: PeerState, candidate: Candidate): void {
   if (compareBallots(candidate.ballot, state.promised) <= 0) return abandon(state, 'ballot')
   candidate.phase = 'persisting'
+  state.promisedAt = state.now
   delayElection(state)
   state.effects.event({ type: 'electionStarted', ballot: candidate.ballot })
   raisePromise(state, candidate.ballot)
@@ -142,6 +157,7 @@ export function onPromiseDurable(state: PeerState): void {
   if (state.durable < candidate.promiseRecord) return
   candidate.phase = 'prepare'
   candidate.askedAt = state.now
+  candidate.asked = 0
   const { ballot, from } = candidate
   state.effects.broadcast(state.others, { type: 'prepare', ballot, from })
   const accepted = state.log.acceptedFrom(from)
@@ -176,6 +192,7 @@ function addPromise(
 /** The values that must be proposed again, and the fewest noops between them. */
 function win(state: PeerState, candidate: Candidate): void {
   state.candidate = null
+  state.promisedAt = Number.NEGATIVE_INFINITY
   learnFromPromises(state, candidate)
   const { highest, last } = highestAccepted(state, candidate)
   const leadership = beginLeadership(state, candidate.ballot)

@@ -20,6 +20,7 @@ export function heardLeader(state: PeerState, ballot: Ballot): void {
     state.effects.event({ type: 'leaderChanged', leader: ballot.replica, ballot })
   }
   state.leaderHeardAt = state.now
+  state.promisedAt = Number.NEGATIVE_INFINITY
   state.leaseHeldUntil = state.now + state.settings.leaseHold
   state.highestRound = Math.max(state.highestRound, ballot.round)
   state.candidate = null

@@ -10,6 +10,7 @@ import type { Ballot } from './ballot.ts'
 import { catchUpOn, catchUpWakeAt, noCatchUp, noteDecided, onEntries, onFetch } from './catch-up.ts'
 import {
   askAgain,
+  askAgainAt,
   onPrepareReject,
   onPreVote,
   onPreVoteReply,
@@ -60,6 +61,7 @@ export function createPeer(options: PeerOptions): PeerState {
     fresh: new Map(),
     nextHelloAt: nowMicros,
     promised,
+    promisedAt: Number.NEGATIVE_INFINITY,
     leader: null,
     leaderHeardAt: Number.NEGATIVE_INFINITY,
     calledAt: nowMicros,
@@ -193,6 +195,7 @@ function onHandOver(state: PeerState, from: Sender, ballot: Ballot): void {
   if (!isSame(state.leader, ballot)) return
   state.leader = null
   state.leaderHeardAt = Number.NEGATIVE_INFINITY
+  state.promisedAt = Number.NEGATIVE_INFINITY
   state.leaseHeldUntil = state.now
   const count = state.peers.length
   const distance =
@@ -255,7 +258,7 @@ export function peerWakeAt(state: PeerState): number {
   else if (state.role !== 'stranger') at = Math.min(at, state.electionAt)
   if (isCalling(state)) at = Math.min(at, state.nextHelloAt)
   if (state.candidate !== null && state.candidate.phase !== 'persisting') {
-    at = Math.min(at, state.candidate.askedAt + state.settings.electionAsk)
+    at = Math.min(at, askAgainAt(state, state.candidate))
   }
   if (state.snapshotSource !== null) {
     at = Math.min(at, state.snapshotSource.usedAt + state.settings.snapshotIdle)

@@ -19,6 +19,8 @@ export type Settings = {
   /** A decision that no other message carries is told after so long. */
   readonly decideNotice: number
   readonly fetchDelay: number
+  /** A request for decided slots is repeated after the first of these, then doubled up to the second. */
+  readonly fetchTimeoutMin: number
   readonly fetchTimeout: number
   readonly fetchBytes: number
   readonly candidateLag: number
@@ -55,6 +57,7 @@ export const DEFAULT_SETTINGS: Settings = {
   ownDisk: limits.OWN_DISK_TIMEOUT_MS * MS,
   decideNotice: 5 * MS,
   fetchDelay: limits.FETCH_DELAY_MS * MS,
+  fetchTimeoutMin: limits.FETCH_TIMEOUT_MIN_MS * MS,
   fetchTimeout: limits.FETCH_TIMEOUT_MS * MS,
   fetchBytes: limits.FETCH_BYTES_MAX,
   candidateLag: limits.CANDIDATE_LAG_SLOTS_MAX,

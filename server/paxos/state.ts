@@ -52,6 +52,8 @@ export type PeerState = {
   readonly fresh: Map<number, string>
   nextHelloAt: number
   promised: Ballot
+  /** When a candidate, perhaps this one, was promised that and has not won since. */
+  promisedAt: number
   /** The ballot of the leader that was heard last and not outdone since. */
   leader: Ballot | null
   leaderHeardAt: number

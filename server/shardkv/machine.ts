@@ -20,7 +20,7 @@ import type { ShardkvReply } from './reply.ts'
 import type { ShardkvSettings } from './settings.ts'
 import { ABSENT, change, changeOf, isStranded, PHASES } from './shard.ts'
 import { GroupState } from './state.ts'
-import { runWrite } from './write.ts'
+import { replyOfRun, runWrite } from './write.ts'
 
 type Context = MachineContext<ShardkvReply>
 type Get = Extract<ShardkvRequest, { type: 'get' }>
@@ -83,7 +83,15 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
         ? context.read(id, request)
         : context.propose(encodeCommand({ type: 'write', request }), id)
     if (taken === 'taken') return
-    context.reply(id, taken === 'overloaded' ? { type: taken } : notLeader(context))
+    if (taken === 'overloaded') context.reply(id, { type: taken })
+    else context.reply(id, this.replyOfRun(request, context) ?? notLeader(context))
+  }
+
+  /** A follower may know the outcome of a write whose answer was lost: it needs no leader for that. */
+  private replyOfRun(request: ShardkvRequest, context: Context): ShardkvReply | null {
+    const shard = this.state.shardOfKey(request.key)
+    if (request.type !== 'write' || shard === null) return null
+    return replyOfRun(request, shard, context.store)
   }
 
   onReadable(id: number, request: unknown, context: Context): void {

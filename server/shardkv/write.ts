@@ -4,7 +4,7 @@
 import { fnv1aBytes } from '../bytes.ts'
 import type { Applied } from '../machine.ts'
 import { decodeSession, encodeSession, lookUp, remember, type SessionBounds } from '../session.ts'
-import type { StoreTransaction } from '../store.ts'
+import type { StoreReader, StoreTransaction } from '../store.ts'
 import {
   dataKey,
   decodeVersioned,
@@ -53,6 +53,18 @@ export function runWrite(
   const next = remember(session, { id, fingerprint, reply, at: applied.wallMs }, bounds)
   transaction.put(place, encodeSession(next))
   return { ...run, isRepeated: false }
+}
+
+/** The reply of a write that has run already, as far as the store knows; null for any other. */
+export function replyOfRun(
+  request: WriteRequest,
+  shard: number,
+  store: Pick<StoreReader, 'get'>,
+): RunReply | null {
+  const stored = store.get(sessionKey(shard, request.session.client))
+  const session = stored === undefined ? null : decodeSession(stored)
+  const known = lookUp(session, request.session, fingerprintOf(request))
+  return known.type === 'repeated' ? decodeRunReply(known.reply) : null
 }
 
 function refused(type: 'requestMismatch' | 'sessionExpired', state: ShardState): WriteResult {

@@ -1,5 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ATTEMPT_TIMEOUT_MS } from '../../server/http/bounds.ts'
 import { Deadlines } from '../../server/http/deadlines.ts'
 import { createGateway } from '../../server/http/gateways.ts'
 import type { ShardkvRequest } from '../../server/shardkv/operation.ts'
@@ -85,6 +86,29 @@ test('a named leader is called, once', async () => {
   assert.ok(isDefinite)
   assert.equal(fixture.peers.calls, ['1/2'])
   assert.is(leader.runs, 1)
+})
+
+test('while a leader is silent, the own replica is heard: it has the outcome', async () => {
+  const fixture = new Fixture()
+  fixture.peers.timeoutMsMax = 10_000
+  inTurn(fixture.local, { type: 'notLeader', leader: 2 }, { type: 'notLeader', leader: 2 }, 'run')
+  fixture.node('1/2', 'silence')
+  const startedAt = performance.now()
+  assert.is((await fixture.execute(PUT)).reply?.type, 'ok')
+  assert.ok(performance.now() - startedAt < ATTEMPT_TIMEOUT_MS, 'sooner than it gives up')
+  assert.equal(fixture.peers.calls, ['1/2'])
+})
+
+test('while a leader is silent, another one that the own replica knows is called', async () => {
+  const fixture = new Fixture()
+  fixture.peers.timeoutMsMax = 10_000
+  inTurn(fixture.local, { type: 'notLeader', leader: 2 }, { type: 'notLeader', leader: 1 })
+  fixture.node('1/2', 'silence')
+  fixture.node('1/1')
+  const startedAt = performance.now()
+  assert.is((await fixture.execute(PUT)).reply?.type, 'ok')
+  assert.ok(performance.now() - startedAt < ATTEMPT_TIMEOUT_MS, 'sooner than it gives up')
+  assert.equal(fixture.peers.calls, ['1/2', '1/1'])
 })
 
 test('without a name the fellows are asked, and the hints of one are followed', async () => {

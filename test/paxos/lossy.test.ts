@@ -101,4 +101,61 @@ test('a candidate that has begun to ask for promises has a whole timeout to get 
   assert.is(group.status(0).role, 'leader')
 })
 
+test('who is asked by one that lags too far, and misses the leader too, stands itself at once', () => {
+  const group = new DirectedGroup(3, { candidateLag: 3 })
+  group.campaign(0)
+  group.settle()
+  for (let count = 0; count < 5; count++) {
+    group.request(0, 'x')
+    group.settle([0, 1])
+  }
+  group.pass(10, [0, 1])
+  wait(group, 500)
+  group.campaign(2)
+  group.deliver(item => item.to === 1 && ofType('preVote')(item))
+  group.step(1, { type: 'tick' })
+  assert.is(group.status(1).role, 'candidate')
+  group.settle([1, 2])
+  assert.is(group.status(1).role, 'leader')
+  group.pass(100, [1, 2])
+  assert.is(group.life(2).machine.log, 'xxxxx')
+})
+
+test('a lost request for decided slots is repeated soon, then ever later', () => {
+  const group = led(1)
+  group.request(0, 'x')
+  group.settle([0, 1])
+  const asked: number[] = []
+  for (let ms = 0; ms < 3_000; ms += 10) {
+    wait(group, 10)
+    group.step(0, { type: 'tick' })
+    group.deliver(ofType('heartbeat'))
+    group.step(2, { type: 'tick' })
+    if (group.wire.some(ofType('fetch'))) asked.push(ms)
+    group.drop(() => true)
+  }
+  const pauses = asked.slice(1).map((ms, index) => ms - (asked[index] ?? 0))
+  assert.equal(pauses.slice(0, 4), [80, 160, 320, 500])
+})
+
+test('who has just promised leaves that candidate time to win: two would outdo each other for ever', () => {
+  const group = new DirectedGroup(3)
+  group.campaign(0)
+  group.deliver(ofType('preVote'))
+  group.deliver(ofType('preVoteReply'))
+  group.sync(0)
+  // Its prepare has arrived at 2, whose promise is lost; 1 knows nothing of it.
+  group.deliver(item => item.to === 2 && ofType('prepare')(item))
+  group.drop(() => true)
+  group.life(1).micros += 30_000_000
+  group.step(1, { type: 'tick' })
+  group.settle([1, 2])
+  assert.is(group.status(1).role, 'candidate', 'nobody grants it a pre-vote')
+  group.life(0).micros += 50_000
+  group.step(0, { type: 'tick' })
+  group.settle([0, 2])
+  assert.is(group.status(0).role, 'leader')
+  assert.is(group.status(0).ballot, '1.0')
+})
+
 test.run()

@@ -4,7 +4,7 @@ import { SESSION_REPLIES_BYTES_MAX, SESSION_REPLIES_MAX } from '../../server/lim
 import { lookUp, remember, retired, type Session } from '../../server/session.ts'
 import type { Condition, Write, WriteRequest } from '../../server/shardkv/operation.ts'
 import { ABSENT, type ShardState } from '../../server/shardkv/shard.ts'
-import { runWrite, type WriteResult } from '../../server/shardkv/write.ts'
+import { replyOfRun, runWrite, type WriteResult } from '../../server/shardkv/write.ts'
 import { TinyStore } from '../support/tiny-store.ts'
 
 const test = suite('one write, at most once')
@@ -51,6 +51,23 @@ test('puthash answers the previous value and stores the hash of both, as in the 
   const third = shard.run(3, puthash('y'))
   assert.ok(third.reply.type === 'ok')
   assert.is(Buffer.from(third.reply.value).toString(), '427180061')
+})
+
+test('the answer of a write that has run is known without the log, of no other', () => {
+  const shard = new Shard()
+  const session = { client: 'c', number: 1, acked: 0 }
+  const request: WriteRequest = {
+    type: 'write',
+    key: 'k',
+    write: puthash('a'),
+    condition: { type: 'none' },
+    session,
+  }
+  assert.is(replyOfRun(request, 0, shard.store), null)
+  shard.apply(request)
+  assert.equal(replyOfRun(request, 0, shard.store), shard.apply(request).reply)
+  assert.is(replyOfRun({ ...request, session: { ...session, number: 2 } }, 0, shard.store), null)
+  assert.is(replyOfRun({ ...request, write: puthash('b') }, 0, shard.store), null, 'a mismatch')
 })
 
 test('a repeated request gets the first answer and changes nothing (R1)', () => {

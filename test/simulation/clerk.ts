@@ -91,20 +91,20 @@ export class Clerk {
     world.after(this.options.attemptTimeout + random.between(0, 20_000), () => {
       if (operation.isOver || operation.attempts !== attempt) return
       if (isWrite) operation.isIndefinite = true
-      this.leaders.delete(target.gid)
+      this.askNext(target)
       this.owners.delete(this.shardOf(operation.key))
       this.attempt(operation)
     })
     this.options.call(this.place, target, this.request(operation), reply => {
       if (operation.isOver) return
-      this.onReply(operation, attempt, target.gid, reply)
+      this.onReply(operation, attempt, target, reply)
     })
   }
 
   private onReply(
     operation: Attempted,
     attempt: number,
-    gid: number,
+    target: { readonly gid: number; readonly replica: number },
     reply: ShardkvReply | null,
   ): void {
     const { world, random } = this.options
@@ -116,12 +116,19 @@ export class Clerk {
       return this.finish(operation, null)
     }
     if (operation.attempts !== attempt) return
-    if (reply?.type === 'notLeader' && reply.leader !== null) this.leaders.set(gid, reply.leader)
-    else this.leaders.delete(gid)
+    const isNamed = reply?.type === 'notLeader' && reply.leader !== null
+    if (isNamed) this.leaders.set(target.gid, reply.leader)
+    else if (reply?.type !== 'shardMoving' && reply?.type !== 'overloaded') this.askNext(target)
     if (reply?.type === 'wrongGroup') this.learnOwner(operation.key, reply)
-    world.after(random.between(1_000, 20_000 + Math.min(100_000, attempt * 4_000)), () => {
+    const longest = isNamed ? 5_000 : 20_000 + Math.min(100_000, attempt * 4_000)
+    world.after(random.between(1_000, longest), () => {
       if (operation.attempts === attempt) this.attempt(operation)
     })
+  }
+
+  /** Whoever was silent may be named by others for a while yet: all get their turn, as in the course. */
+  private askNext({ gid, replica }: { readonly gid: number; readonly replica: number }): void {
+    this.leaders.set(gid, (replica + 1) % this.options.replicas)
   }
 
   private learnOwner(key: string, hint: { readonly config: number; readonly gid: number }): void {
