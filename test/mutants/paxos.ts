@@ -213,8 +213,8 @@ export const PAXOS_MUTANTS: readonly Mutant[] = [
     name: 'pre-vote-disturbs',
     row: 'P12',
     file: 'server/paxos/election.ts',
-    find: 'isGranted: isLeaderless && isFresh && isHigher',
-    replace: 'isGranted: isFresh && isHigher',
+    find: 'isGranted: isLeaderless && !isPromised && isFresh && isHigher',
+    replace: 'isGranted: !isPromised && isFresh && isHigher',
     by: { file: NETWORK, test: 'P12' },
   },
   {
