@@ -111,7 +111,7 @@ export const CONFIG_POLL_REPEAT_MS = 250
 export const CONFIGS_PER_POLL = 16
 /** A part of a shard on its way: small enough to keep other requests' latency. */
 export const HANDOFF_CHUNK_BYTES = 256 * 1024
-/** Parts under way per group: bounds memory on both sides. */
+/** Parts under way from one group to another: bounds memory on both sides. */
 export const HANDOFFS_PARALLEL = 8
 /** The receiver was not there yet, or has no leader at the moment. */
 export const HANDOFF_RETRY_MS = 30

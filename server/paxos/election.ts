@@ -128,8 +128,7 @@ export function onPreVoteReply(state: PeerState, from: Sender, message: PreVoteR
  * pre-votes are calls, so this holds nobody up for longer than an election.
  */
 function isCalled(state: PeerState): boolean {
-  const { leaderUncalled, electionMax } = state.settings
-  return state.now - state.calledAt <= Math.max(leaderUncalled, 3 * electionMax)
+  return state.now - state.calledAt <= 2 * state.settings.electionMax
 }
 
 /** Someone promised as much: only a higher ballot can win. Nothing was promised for this one yet. */

@@ -69,11 +69,12 @@ export class Handoff {
   on(context: MachineContext<ShardkvReply>): void {
     this.wake = Number.POSITIVE_INFINITY
     this.dropFinished()
+    const parallel = this.countByTaker()
     for (const shard of this.state.moving) {
       const state = this.state.shard(shard)
       if (state.phase === 'releasing') this.sweep(shard, context)
       if (state.phase !== 'leaving' || state.gid === 0) continue
-      const transfer = this.transfers.get(shard) ?? this.begin(shard, context)
+      const transfer = this.transfers.get(shard) ?? this.begin(shard, parallel, context)
       if (transfer !== null) this.sendPart(shard, transfer, context)
     }
   }
@@ -85,9 +86,22 @@ export class Handoff {
     }
   }
 
-  private begin(shard: number, context: MachineContext<ShardkvReply>): Transfer | null {
-    if (this.transfers.size >= this.state.settings.handoffsParallel) return null
+  /** gid → transfers to it. A receiver that does not get on must not hold up the others. */
+  private countByTaker(): Map<number, number> {
+    const counts = new Map<number, number>()
+    for (const { to } of this.transfers.values()) counts.set(to, (counts.get(to) ?? 0) + 1)
+    return counts
+  }
+
+  private begin(
+    shard: number,
+    parallel: Map<number, number>,
+    context: MachineContext<ShardkvReply>,
+  ): Transfer | null {
     const { config, gid } = this.state.shard(shard)
+    const count = parallel.get(gid) ?? 0
+    if (count >= this.state.settings.handoffsParallel) return null
+    parallel.set(gid, count + 1)
     const transfer: Transfer = {
       config,
       to: gid,

@@ -26,7 +26,10 @@ export class GroupState {
   readonly servers = new Map<number, readonly string[]>()
   /** Only shards that this group has or once had. */
   readonly shards = new Map<number, ShardState>()
-  /** Of these, the ones that are neither served nor gone: awaited, leaving or releasing. */
+  /**
+   * Of these, the ones that are neither served nor gone: awaited, leaving or releasing. Those that
+   * an older configuration moves come first: a receiver may need them to follow the newer ones.
+   */
   readonly moving = new Set<number>()
   private readonly dirty = new Set<number>()
 
@@ -42,9 +45,12 @@ export class GroupState {
     this.dirty.clear()
     const config = store.get(CONFIG_KEY)
     this.config = config === undefined ? null : decodeConfig(config)
+    const records: [number, ShardState][] = []
     for (const [key, value] of store.range(SHARD_RECORDS)) {
-      this.keep(shardOfRecordKey(key), decodeShard(value))
+      records.push([shardOfRecordKey(key), decodeShard(value)])
     }
+    records.sort(([, a], [, b]) => a.config - b.config)
+    for (const [shard, state] of records) this.keep(shard, state)
     const groups = store.get(GROUPS_KEY)
     if (groups !== undefined) readGroups(groups, this.servers)
   }
@@ -60,7 +66,9 @@ export class GroupState {
   }
 
   private keep(shard: number, state: ShardState): void {
+    const isMovedAgain = this.shards.get(shard)?.config !== state.config
     this.shards.set(shard, state)
+    if (isMovedAgain) this.moving.delete(shard)
     if (state.phase === 'serving' || state.phase === 'absent') this.moving.delete(shard)
     else this.moving.add(shard)
   }

@@ -179,9 +179,12 @@ class Run {
     this.admin?.joinAny()
     const gids = isSingle ? [1] : [0, ...this.gids()]
     const isLed = () => gids.every(gid => healing.leader(gid) !== null)
-    this.must(world.runWhile(isLed, chaosUntil + LEADER_WITHIN), 'I12: leaders 5 s after healing')
-    const late = this.cluster.shards.backlog() * SERVED_WITHIN_EACH
-    const servedUntil = chaosUntil + SERVED_WITHIN + late
+    // What is still on its way from before may unseat a leader.
+    const { late, lateMax } = this.options.weather
+    const lastAt = chaosUntil + (late > 0 ? lateMax : 0)
+    this.must(world.runWhile(isLed, lastAt + LEADER_WITHIN), 'I12: leaders 5 s after healing')
+    const behind = this.cluster.shards.backlog() * SERVED_WITHIN_EACH
+    const servedUntil = lastAt + SERVED_WITHIN + behind
     const served = this.readAll('core')
     world.runTo(endAt)
     this.must(
