@@ -46,6 +46,11 @@ export class Router implements Route {
   private config: ConfigView | null = null
   /** gid → position of the replica to ask. */
   private readonly leaders = new Map<number, number>()
+  /**
+   * gid → whose turn it was, of all. Not simply the next after the one that failed: of two that are
+   * cut off from the rest one may name the other for ever.
+   */
+  private readonly turns = new Map<number, number>()
   private refreshing: Promise<void> | null = null
   private refreshedAt = Number.NEGATIVE_INFINITY
 
@@ -81,7 +86,10 @@ export class Router implements Route {
     const servers = this.config?.groups[String(target.gid)] ?? []
     const position = servers.indexOf(target.base)
     const current = (this.leaders.get(target.gid) ?? 0) % Math.max(1, servers.length)
-    if (position === current) this.leaders.set(target.gid, (position + 1) % servers.length)
+    if (position !== current) return
+    const turn = (this.turns.get(target.gid) ?? position) + 1
+    this.turns.set(target.gid, turn)
+    this.leaders.set(target.gid, turn % servers.length)
   }
 
   learn(target: Target, problem: Problem): Lesson {

@@ -57,6 +57,7 @@ export class Clerk {
   private readonly leaders = new Map<number, number>()
   private readonly owners = new Map<number, { readonly gid: number; readonly config: number }>()
   private number = 0
+  private turn = 0
   private current: Attempted | null = null
 
   constructor(options: ClerkOptions) {
@@ -126,9 +127,13 @@ export class Clerk {
     })
   }
 
-  /** Whoever was silent may be named by others for a while yet: all get their turn, as in the course. */
-  private askNext({ gid, replica }: { readonly gid: number; readonly replica: number }): void {
-    this.leaders.set(gid, (replica + 1) % this.options.replicas)
+  /**
+   * Whoever was silent may be named by others for a while yet: all get their turn, as in the course.
+   * Not the one after it: two that are cut off, of which one names the other, would be asked for ever.
+   */
+  private askNext({ gid }: { readonly gid: number }): void {
+    this.turn += 1
+    this.leaders.set(gid, this.turn % this.options.replicas)
   }
 
   private learnOwner(key: string, hint: { readonly config: number; readonly gid: number }): void {
