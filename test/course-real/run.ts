@@ -1,8 +1,10 @@
 // Runs the course's cases many times, as the course does, and counts the failures of each.
 // Run: npm run course -- --times 50 [--full] [PART-OF-A-FILE-NAME …]; exit code 1 on any failure.
+// In pieces: --counts FILE keeps the counts of all pieces, and --seconds S begins no further file
+// after S; the same command goes on until each file was run so many times.
 
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
@@ -13,8 +15,20 @@ type Tally = { readonly millis: number[]; failures: number }
 const FOLDER = dirname(fileURLToPath(import.meta.url))
 const RUN_SECONDS_MAX = 300
 
+/** What is kept between pieces. */
+type Counts = {
+  readonly runs: Record<string, number>
+  readonly tallies: Record<string, Tally>
+  bad: number
+}
+
 const { values, positionals } = parseArgs({
-  options: { times: { type: 'string', default: '10' }, full: { type: 'boolean', default: false } },
+  options: {
+    times: { type: 'string', default: '10' },
+    full: { type: 'boolean', default: false },
+    counts: { type: 'string' },
+    seconds: { type: 'string', default: 'Infinity' },
+  },
   allowPositionals: true,
 })
 
@@ -52,19 +66,19 @@ function isWhole(output: string): boolean {
   return total === passed && passed !== undefined && passed > 0
 }
 
-function count(tallies: Map<string, Tally>, output: string): void {
+function count(tallies: Counts['tallies'], output: string): void {
   const failed = new Set([...output.matchAll(/FAIL .* "(.*)"$/gm)].map(match => match[1]))
   for (const [, millis, title = ''] of output.matchAll(/case (\d+) ms (.*)$/gm)) {
-    const tally = tallies.get(title) ?? { millis: [], failures: 0 }
-    tallies.set(title, tally)
+    const tally = tallies[title] ?? { millis: [], failures: 0 }
+    tallies[title] = tally
     tally.millis.push(Number(millis))
     if (failed.has(title)) tally.failures += 1
   }
 }
 
-function report(tallies: ReadonlyMap<string, Tally>): void {
+function report(tallies: Counts['tallies']): void {
   console.log('  runs  failed  median ms   worst ms  case')
-  for (const [title, { millis, failures }] of tallies) {
+  for (const [title, { millis, failures }] of Object.entries(tallies)) {
     const sorted = [...millis].sort((a, b) => a - b)
     const median = sorted[Math.floor(sorted.length / 2)] ?? 0
     const figures = [sorted.length, failures, median, sorted.at(-1) ?? 0]
@@ -80,21 +94,36 @@ async function main(): Promise<void> {
   if (!Number.isInteger(times) || times < 1 || files.length === 0) {
     throw new Error('--times N, and parts of the names of files that there are')
   }
-  const tallies = new Map<string, Tally>()
-  let bad = 0
-  for (let round = 1; round <= times; round++) {
+  const counts = kept()
+  const endAt = performance.now() + Number(values.seconds) * 1000
+  let isPaused = false
+  for (let round = 1; round <= times && !isPaused; round++) {
     for (const file of files) {
+      if ((counts.runs[file] ?? 0) >= round) continue
+      isPaused = performance.now() >= endAt
+      if (isPaused) break
       const { output, isGood } = await runFile(file)
-      count(tallies, output)
-      if (isGood) continue
-      bad += 1
-      console.log(`round ${round}, ${file}:\n${output}`)
+      count(counts.tallies, output)
+      counts.runs[file] = (counts.runs[file] ?? 0) + 1
+      if (!isGood) {
+        counts.bad += 1
+        console.log(`round ${round}, ${file}:\n${output}`)
+      }
+      if (values.counts !== undefined) writeFileSync(values.counts, JSON.stringify(counts))
     }
   }
-  report(tallies)
-  const failures = [...tallies.values()].reduce((sum, tally) => sum + tally.failures, 0)
-  console.log(`${times} rounds, ${failures} cases failed, ${bad} files ended badly`)
-  process.exitCode = bad > 0 ? 1 : 0
+  report(counts.tallies)
+  const failures = Object.values(counts.tallies).reduce((sum, tally) => sum + tally.failures, 0)
+  const runs = files.map(file => `${file} ${counts.runs[file] ?? 0}`).join(', ')
+  console.log(`of ${times} runs: ${runs}`)
+  console.log(`${failures} cases failed, ${counts.bad} files ended badly`)
+  process.exitCode = counts.bad > 0 ? 1 : 0
+}
+
+function kept(): Counts {
+  const { counts } = values
+  if (counts === undefined || !existsSync(counts)) return { runs: {}, tallies: {}, bad: 0 }
+  return JSON.parse(readFileSync(counts, 'utf8'))
 }
 
 await main()
