@@ -89,6 +89,10 @@ export class Clerk {
     const attempt = operation.attempts
     const target = this.target(operation)
     const isWrite = operation.action.op !== 'get'
+    world.trace?.(
+      `${world.now} ${this.name} → ${target.gid}/${target.replica} ${operation.action.op} ` +
+        `${operation.number} of ${operation.key}`,
+    )
     world.after(this.options.attemptTimeout + random.between(0, 20_000), () => {
       if (operation.isOver || operation.attempts !== attempt) return
       if (isWrite) operation.isIndefinite = true
@@ -109,6 +113,9 @@ export class Clerk {
     reply: ShardkvReply | null,
   ): void {
     const { world, random } = this.options
+    world.trace?.(
+      `${world.now} ${this.name} ← ${target.gid}/${target.replica} ${reply?.type} for ${operation.number} of ${operation.key}`,
+    )
     if (reply !== null && isOutcome(reply)) return this.finish(operation, outcomeOf(reply))
     if (reply?.type === 'unknown') operation.isIndefinite = true
     if (reply?.type === 'sessionExpired' || reply?.type === 'requestMismatch') {

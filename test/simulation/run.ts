@@ -40,7 +40,7 @@ const seeds = { first: Number(values.from), count: Number(values.seeds) }
 const jobs = Number(values.jobs)
 
 /** Of every slot or read, too many to be read. */
-const COMMON = /"type":"(?:applied|slotDecided|readsConfirmed|trimmed|resent)"/
+const COMMON = / ← |"type":"(?:applied|slotDecided|readsConfirmed|trimmed|resent)"/
 
 function replay(seed: number): boolean {
   const isShown = (line: string) =>
