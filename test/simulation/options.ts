@@ -65,7 +65,7 @@ export function drawOptions(seed: number, shape: RunShape): RunOptions {
     shardCount: 10,
     clients: random.between(2, 6),
     keys: random.shuffled(KEYS).slice(0, random.between(1, isSingle ? 4 : 8)),
-    thinkMax: random.pick([10_000, 60_000, 200_000]),
+    thinkMax: random.pick(isSingle ? [10_000, 60_000, 200_000] : [20_000, 150_000, 400_000]),
     warmUp,
     chaosUntil,
     endAt: seconds * SECOND,
