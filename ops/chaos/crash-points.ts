@@ -14,7 +14,7 @@ export type CrashPoint =
   | { readonly on: 'log'; readonly number: number; readonly isAfter: boolean }
   | { readonly on: 'store'; readonly number: number; readonly call: StoreCall }
 
-export const STORE_CALLS = ['pwrite64', 'pwritev', 'fdatasync', 'ftruncate'] as const
+export const STORE_CALLS = ['pwrite64', 'writev', 'fdatasync', 'ftruncate'] as const
 export type StoreCall = (typeof STORE_CALLS)[number]
 
 type ScriptRun = {

@@ -100,6 +100,8 @@ export type HttpWayOptions = {
 }
 
 const PAUSE_MS = 20
+/** Refusals that a client may meet where nothing is wrong: too slow, too late, too much. */
+const AGAIN = new Set([408, 410, 429])
 
 /** As curl with a loop around it: any node, the same number until there is a definite answer. */
 export class HttpWay implements Way {
@@ -147,7 +149,7 @@ function judge(operation: ClientOperation, answer: Answer): Ended {
   }
   if (understood.type === 'result') return { type: 'done', result: understood.result }
   const { status, problem } = understood
-  if (problem.code === 'request-mismatch' || (status < 500 && status !== 429 && status !== 410)) {
+  if (problem.code === 'request-mismatch' || (status < 500 && !AGAIN.has(status))) {
     throw new Error(`an answer that must not come: ${status} ${problem.code} ${problem.detail}`)
   }
   return { type: problem.outcome === 'not_applied' ? 'refused' : 'open' }

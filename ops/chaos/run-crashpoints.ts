@@ -1,4 +1,4 @@
-// npm run crashpoints -- [--every 1]: a script of fifty operations, stopped dead and its power cut at
+// npm run crashpoints -- [--every 1] [--only log|store]: a script of fifty operations, stopped dead and its power cut at
 // each operation on its files, or at every n-th. Exit code 1 when something acknowledged is gone.
 
 import { parseArgs } from 'node:util'
@@ -6,7 +6,9 @@ import { type CrashPoint, CrashPoints, STORE_CALLS } from './crash-points.ts'
 import { missingFor } from './faults.ts'
 import { inRoom, type Room } from './isolation.ts'
 
-const { values } = parseArgs({ options: { every: { type: 'string', default: '1' } } })
+const { values } = parseArgs({
+  options: { every: { type: 'string', default: '1' }, only: { type: 'string', default: '' } },
+})
 /** Beyond, a call is not made any more in a script of fifty operations. */
 const STORE_CALLS_MAX = 500
 
@@ -35,12 +37,13 @@ async function main(room: Room): Promise<number> {
     console.log(`${what}: ${counts.reached} points so far, ${counts.bad} wrong`)
   }
   try {
-    for (let number = 1; number <= points.logOperations; number += every) {
+    const logOperations = values.only === 'store' ? 0 : points.logOperations
+    for (let number = 1; number <= logOperations; number += every) {
       await check(points, { on: 'log', number, isAfter: false }, counts)
       await check(points, { on: 'log', number, isAfter: true }, counts)
     }
     report('log')
-    for (const call of STORE_CALLS) {
+    for (const call of values.only === 'log' ? [] : STORE_CALLS) {
       for (let number = 1; number <= STORE_CALLS_MAX; number += every) {
         if (!(await check(points, { on: 'store', call, number }, counts))) break
       }
