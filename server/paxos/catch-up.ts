@@ -125,6 +125,9 @@ export function onEntries(
     }
     return requestSnapshot(state, catchUp.snapshot)
   }
-  // The next part at once; a peer that is no further than this one is not asked again in a circle.
-  if (log.decided > before) sendFetch(state)
+  // The next part at once. A peer that is no further than this one has forgotten, in a restart, what
+  // it once said: another is asked, after a while, or the two would go round as fast as they can.
+  if (log.decided > before) return sendFetch(state)
+  catchUp.source = otherThan(state, from.replica)
+  catchUp.behindSince = state.now
 }

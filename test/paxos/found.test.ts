@@ -159,6 +159,27 @@ test('a late accept of a deposed leader is refused by who learned another decisi
   assert.is.not(group.status(0).role, 'leader', 'it is told so')
 })
 
+test('a peer that knows no more is not asked in a circle, but another one after a while', () => {
+  const group = new DirectedGroup(3)
+  group.campaign(0)
+  group.settle()
+  const from = { gid: 1, replica: 2, incarnation: 'a2' }
+  const ballot = { round: 9, replica: 2, incarnation: 'a2' }
+  // It said so before a restart in which it lost what it knew.
+  group.inject({ from, to: 1, message: { type: 'preVote', ballot, decided: 50 } })
+  const later = () => {
+    group.drop(() => true)
+    group.life(1).micros += 40_000
+    group.step(1, { type: 'tick' })
+    return group.wire.filter(ofType('fetch')).map(({ to }) => to)
+  }
+  assert.equal(later(), [2])
+  group.deliver(ofType('fetch'))
+  group.deliver(ofType('entries'))
+  assert.is(group.wire.filter(ofType('fetch')).length, 0, 'not at once')
+  assert.equal(later(), [0])
+})
+
 test('a read waits for a confirmation that left after it came', () => {
   const group = new DirectedGroup(3)
   group.campaign(0)
