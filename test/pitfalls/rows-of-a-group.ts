@@ -101,6 +101,7 @@ export const GROUP_ROWS: readonly Row[] = [
     pitfall: 'a replica without its memory votes; safety is tested, liveness is not',
     shown: [
       paxos('C1: a replica with an emptied disk'),
+      by('pitfalls/agreement-chance')('whatever happens to one group'),
       simulation('a cluster with moving shards keeps every promise'),
     ],
     open: `log entries after a change of members: ${MEMBERSHIP}`,
