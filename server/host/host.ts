@@ -17,6 +17,7 @@ import type { Slot } from '../paxos/message.ts'
 import type { LogRecord } from '../paxos/record.ts'
 import type { Clock } from './clock.ts'
 import type { Transport } from './transport.ts'
+import { Waiters } from './waiters.ts'
 
 /** The write-ahead log, as far as the host uses it (wal.ts). */
 export type HostLog = {
@@ -108,9 +109,8 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
   }
   private readonly options: HostOptions<Request, Reply>
   private readonly startedAt: number
-  private readonly waiters = new Map<number, (reply: Reply) => void>()
+  private readonly waiters = new Waiters<Reply>()
   private inputs: Input<Request>[] = []
-  private lastId = 0
   private life: Life = 'running'
   private turn: NodeJS.Immediate | null = null
 
@@ -148,9 +148,7 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
       queueMicrotask(() => done(this.options.overloaded))
       return
     }
-    const id = ++this.lastId
-    this.waiters.set(id, done)
-    this.feed({ type: 'request', id, request })
+    this.feed({ type: 'request', id: this.waiters.add(done), request })
   }
 
   deliver(from: Sender, message: Message): void {
@@ -302,9 +300,7 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
   }
 
   private answer(id: number, reply: Reply): void {
-    const done = this.waiters.get(id)
-    this.waiters.delete(id)
-    done?.(reply)
+    this.waiters.take(id)?.(reply)
   }
 
   /** One timer for all: it may come early, and then only looks at the clock. */

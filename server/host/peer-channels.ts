@@ -64,7 +64,7 @@ export class PeerChannels<Request, Reply> {
   private readonly dialled = new Map<number | string, PeerChannel>()
   private readonly accepted = new Map<number, PeerLink[]>()
   /** What has something to write in this turn. */
-  private readonly dirty = new Set<Way>()
+  private dirty: Way[] = []
   private readonly ping: Outgoing
   private readonly pong: Outgoing
   private sweeper: NodeJS.Timeout | null = null
@@ -115,8 +115,10 @@ export class PeerChannels<Request, Reply> {
 
   /** Writes what was sent in this turn. Happens by itself at its end. */
   flush(): void {
-    for (const way of this.dirty) way.flush()
-    this.dirty.clear()
+    if (this.dirty.length === 0) return
+    const ways = this.dirty
+    this.dirty = []
+    for (const way of ways) way.flush()
   }
 
   /** A peer has opened a channel to us. */
@@ -243,8 +245,8 @@ export class PeerChannels<Request, Reply> {
   }
 
   private markDirty(way: Way): void {
-    if (this.dirty.size === 0) process.nextTick(() => this.flush())
-    this.dirty.add(way)
+    if (this.dirty.length === 0) process.nextTick(() => this.flush())
+    if (!this.dirty.includes(way)) this.dirty.push(way)
   }
 
   private onAcceptedClosed(closed: PeerLink, failure: PeerFailure | null): void {

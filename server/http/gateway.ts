@@ -103,6 +103,8 @@ const LEFT: Unreachable = { type: 'unreachable', isDefinite: false }
 
 class Errand<Request, Reply extends { readonly type: string }> implements Waiting {
   due = 0
+  before: Waiting | null = null
+  after: Waiting | null = null
   private readonly context: Context<Request, Reply>
   private readonly request: Request
   private readonly isDirect: boolean

@@ -17,8 +17,8 @@ type Lane = {
   last: number
   /** All numbers up to here are answered or given up: they are never sent again. */
   acked: number
-  /** Numbers above `acked` that are over. */
-  readonly over: Set<number>
+  /** Number modulo its length → whether it is over, of the numbers above `acked`. */
+  readonly over: Uint8Array
   isAvailable: boolean
 }
 
@@ -52,8 +52,13 @@ export class Lanes {
   /** The number is answered for good, or given up: it must not be sent again. */
   end(ticket: Ticket): void {
     const { lane, session } = ticket
-    lane.over.add(session.number)
-    while (lane.over.delete(lane.acked + 1)) lane.acked += 1
+    lane.over[session.number % CLIENT_OUTSTANDING_MAX] = 1
+    for (;;) {
+      const next = (lane.acked + 1) % CLIENT_OUTSTANDING_MAX
+      if (lane.over[next] !== 1) break
+      lane.over[next] = 0
+      lane.acked += 1
+    }
     if (lane.isAvailable || !hasRoom(lane)) return
     lane.isAvailable = true
     this.available.push(lane)
@@ -63,7 +68,8 @@ export class Lanes {
     if (this.count >= this.lanesMax) return null
     this.count += 1
     const client = this.newClient()
-    const lane: Lane = { client, last: 0, acked: 0, over: new Set(), isAvailable: true }
+    const over = new Uint8Array(CLIENT_OUTSTANDING_MAX)
+    const lane: Lane = { client, last: 0, acked: 0, over, isAvailable: true }
     this.available.push(lane)
     return lane
   }

@@ -4,10 +4,11 @@
 import { assert } from '../assert.ts'
 import type { Ballot } from './ballot.ts'
 import type { AcceptedEntry, DecidedEntry, Slot } from './message.ts'
+import { SlotMap } from './slot-map.ts'
 
 export type LogEntry = { readonly ballot: Ballot; readonly value: Uint8Array }
 
-/** Map and bookkeeping of one entry, about. */
+/** Bookkeeping of one entry, about. */
 const ENTRY_OVERHEAD_BYTES = 100
 
 export class Log {
@@ -18,7 +19,7 @@ export class Log {
   /** The highest slot with an entry, or `decided`. */
   highest: Slot = 0
   bytes = 0
-  private readonly entries = new Map<Slot, LogEntry>()
+  private readonly entries = new SlotMap<LogEntry>()
 
   get size(): number {
     return this.entries.size
@@ -76,7 +77,7 @@ export class Log {
   /** Continues after `slot`, which a snapshot holds; later accepted entries stay. */
   resetTo(slot: Slot): void {
     assert(slot > this.decided, 'a snapshot goes forward')
-    for (const held of [...this.entries.keys()]) if (held <= slot) this.remove(held)
+    for (const [held] of this.entries) if (held <= slot) this.remove(held)
     this.first = slot + 1
     this.decided = slot
     this.highest = Math.max(this.highest, slot)

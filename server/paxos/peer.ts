@@ -25,6 +25,7 @@ import { onAccepted, onOwnRecordsDurable, stepDown } from './proposer.ts'
 import type { LogRecord } from './record.ts'
 import { recover } from './recovery.ts'
 import type { Settings } from './settings.ts'
+import { SlotMap } from './slot-map.ts'
 import { closeIdleSnapshot, onSnapshotChunk, onSnapshotFetch } from './snapshot.ts'
 import { delayElection, Effects, isMember, type PeerState } from './state.ts'
 
@@ -77,7 +78,7 @@ export function createPeer(options: PeerOptions): PeerState {
     flushed: applied,
     durable: 0,
     claims: [],
-    decidedWaiters: new Map(),
+    decidedWaiters: new SlotMap(),
     lostWaiters: [],
   }
   if (formation !== null) state.role = isIn(formation, state) ? 'follower' : 'stranger'

@@ -8,6 +8,7 @@ import { type Ballot, compareBallots } from './ballot.ts'
 import type { AcceptorTiming, Origin, StepDownReason } from './event.ts'
 import type { PaxosMessage, Slot } from './message.ts'
 import { type AnswerTime, noteAnswerTime, unknownAnswerTime } from './resend.ts'
+import { SlotMap } from './slot-map.ts'
 import { delayElection, type PeerState, quorumOf } from './state.ts'
 
 /** A value in its slot, proposed and not yet known to be decided in order. */
@@ -41,7 +42,7 @@ export type Follower = {
 
 export type Leadership = {
   readonly ballot: Ballot
-  readonly inFlight: Map<Slot, InFlight>
+  readonly inFlight: SlotMap<InFlight>
   inFlightBytes: number
   nextSlot: Slot
   /** The first slot of its own: reads wait until it is applied. */
@@ -80,7 +81,7 @@ export function beginLeadership(state: PeerState, ballot: Ballot): Leadership {
   state.leader = ballot
   const leadership: Leadership = {
     ballot,
-    inFlight: new Map(),
+    inFlight: new SlotMap(),
     inFlightBytes: 0,
     nextSlot: state.log.decided + 1,
     barrier: Number.POSITIVE_INFINITY,
@@ -247,7 +248,7 @@ export function onLearned(state: PeerState, slot: Slot, value: Uint8Array): void
 export function stepDown(state: PeerState, reason: StepDownReason): void {
   const { leadership } = state
   if (leadership === null) return
-  for (const { waiters } of leadership.inFlight.values()) state.lostWaiters.push(...waiters)
+  for (const [, { waiters }] of leadership.inFlight) state.lostWaiters.push(...waiters)
   state.leadership = null
   state.role = 'follower'
   state.leader = null

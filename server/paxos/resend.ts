@@ -57,7 +57,7 @@ export function resend(state: PeerState, leadership: Leadership): void {
 /** When `resend` has something to do next, µs. */
 export function resendWakeAt(state: PeerState, leadership: Leadership): number {
   let oldest = Number.POSITIVE_INFINITY
-  for (const { sentAt, decidedAt } of leadership.inFlight.values()) {
+  for (const [, { sentAt, decidedAt }] of leadership.inFlight) {
     if (decidedAt === 0 && sentAt < oldest) oldest = sentAt
   }
   if (oldest === Number.POSITIVE_INFINITY) return oldest

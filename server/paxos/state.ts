@@ -13,6 +13,7 @@ import type { Formation, Member, PaxosMessage, Slot } from './message.ts'
 import type { Leadership } from './proposer.ts'
 import type { LogRecord } from './record.ts'
 import type { Settings } from './settings.ts'
+import type { SlotMap } from './slot-map.ts'
 import type { SnapshotSource } from './snapshot.ts'
 
 export type Role = 'forming' | 'stranger' | 'follower' | 'candidate' | 'leader'
@@ -74,7 +75,7 @@ export type PeerState = {
   durable: number
   readonly claims: Claim[]
   /** Of decided slots: requests to be answered when they are applied, in the order of commands. */
-  readonly decidedWaiters: Map<Slot, readonly (number | null)[]>
+  readonly decidedWaiters: SlotMap<readonly (number | null)[]>
   /** Requests whose outcome this replica will not see: it lost the leadership. */
   lostWaiters: (number | null)[]
 }

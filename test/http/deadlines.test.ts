@@ -5,7 +5,7 @@ import { Deadlines, type Waiting } from '../../server/http/deadlines.ts'
 const test = suite('deadlines')
 
 function waiting(called: number[], at: number): Waiting {
-  return { due: 0, onDeadline: () => called.push(at) }
+  return { due: 0, before: null, after: null, onDeadline: () => called.push(at) }
 }
 
 /** Keeps the process alive while only the deadlines' own timer runs. */
@@ -63,6 +63,43 @@ test('a wheel that stood still goes on with the time of the day', async () => {
   assert.equal(called, [1], 'not yet due')
   now = 1_000_200
   await until(() => called.length === 2)
+  deadlines.close()
+})
+
+test('of those due together any may be removed, also by one that is called', async () => {
+  let now = 0
+  const deadlines = new Deadlines(() => now)
+  const called: number[] = []
+  const all = [0, 1, 2, 3, 4].map(at => waiting(called, at))
+  for (const one of all) deadlines.add(one, 10)
+  for (const at of [0, 2, 4]) deadlines.remove(all[at]!)
+  deadlines.remove(all[2]!)
+  all[1]!.onDeadline = () => {
+    called.push(1)
+    deadlines.add(all[2]!, 10)
+    deadlines.remove(all[1]!)
+  }
+  now = 100
+  await until(() => called.length >= 2)
+  now = 200
+  await until(() => called.length >= 3)
+  assert.equal([...called].sort(), [1, 2, 3])
+  assert.is(called.at(-1), 2, 'added anew, and called once')
+  deadlines.close()
+})
+
+test('what waits longer than the wheel is round is not called a round early', async () => {
+  let now = 0
+  const deadlines = new Deadlines(() => now)
+  const called: number[] = []
+  deadlines.add(waiting(called, 1), 10)
+  deadlines.add(waiting(called, 2), 25 * 4096 + 10)
+  now = 100
+  await until(() => called.length > 0)
+  assert.equal(called, [1])
+  now = 25 * 4096 + 100
+  await until(() => called.length > 1)
+  assert.equal(called, [1, 2])
   deadlines.close()
 })
 
