@@ -151,8 +151,10 @@ function install(state: PeerState, target: SnapshotTarget): boolean {
 
 /** What was decided here and not applied yet is skipped: its replies are in nobody's hands now. */
 function loseDecided(state: PeerState): void {
-  for (const waiters of state.decidedWaiters.values()) state.lostWaiters.push(...waiters)
-  state.decidedWaiters.clear()
+  for (const [slot, waiters] of state.decidedWaiters) {
+    state.lostWaiters.push(...waiters)
+    state.decidedWaiters.delete(slot)
+  }
 }
 
 function checksumOf(entries: readonly StoreEntry[]): number {

@@ -13,6 +13,8 @@ import { changeOf, isReadyFor } from './shard.ts'
 import type { GroupState } from './state.ts'
 
 const MS = 1000
+/** So many polls without news, and the next ones wait twice as long. */
+const QUIET_POLLS = 8
 
 export class Follow {
   private readonly state: GroupState
@@ -23,6 +25,8 @@ export class Follow {
   private shardmaster = 0
   /** The newest that was put into the log by this leader, −1 for none: 0 is a number too. */
   private proposed = -1
+  /** Polls in a row that brought nothing, up to a few. */
+  private quiet = 0
   private wake = Number.POSITIVE_INFINITY
 
   constructor(state: GroupState, shardmasters: number) {
@@ -34,6 +38,7 @@ export class Follow {
     this.coming.clear()
     this.asked = null
     this.proposed = -1
+    this.quiet = 0
     this.wake = Number.POSITIVE_INFINITY
   }
 
@@ -72,6 +77,7 @@ export class Follow {
         return
       }
       this.shardmaster = (this.shardmaster + 1) % this.shardmasters
+      this.quiet += 1
     }
     this.asked = { after, at: micros }
     this.wake = micros + this.patience
@@ -79,10 +85,15 @@ export class Follow {
     context.send([to], { type: 'configPoll', after, sizes: this.sizes() })
   }
 
-  /** µs. Thousands of groups together must not ask more often than they are answered. */
+  /**
+   * µs: short at the start and after a change, when another is likely, and long when nothing has
+   * happened for a while: each poll wakes two processes. Thousands of groups together must not ask
+   * more often than they are answered.
+   */
   private get patience(): number {
     const groups = Object.keys(this.state.config?.groups ?? {}).length
-    return Math.min(CONFIG_POLL_TIMEOUT_MS, CONFIG_POLL_REPEAT_MS + groups) * MS
+    const soon = (CONFIG_POLL_REPEAT_MS + groups) * 2 ** Math.floor(this.quiet / QUIET_POLLS)
+    return Math.min(CONFIG_POLL_TIMEOUT_MS, soon) * MS
   }
 
   private sizes(): ShardSize[] {
@@ -102,6 +113,7 @@ export class Follow {
     // That nothing is new is for the one to say that was asked last: each answer asks once more.
     if (message.configs.length === 0 && from.replica !== this.shardmaster) return
     this.asked = null
+    this.quiet = message.configs.length === 0 ? this.quiet + 1 : 0
     for (const config of message.configs) {
       if (config.num === this.adopted + this.coming.size + 1) this.coming.set(config.num, config)
     }
