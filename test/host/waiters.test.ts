@@ -28,6 +28,7 @@ test('each is given back once, under an id that no other has, however places are
   }
   assert.is(called.length, 600)
   assert.is(new Set(called).size, 600)
+  for (const id of ids) if (!open.includes(id)) assert.is(waiters.take(id), undefined, `id ${id}`)
   assert.is(waiters.take(0), undefined)
   waiters.clear()
   assert.is(waiters.size, 0)

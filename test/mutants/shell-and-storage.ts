@@ -11,6 +11,30 @@ const PITFALLS = 'test/pitfalls/clients.test.ts'
 
 export const SHELL_MUTANTS: readonly Mutant[] = [
   {
+    name: 'applying-put-off-for-ever',
+    row: 'G1',
+    file: 'server/replica.ts',
+    find: ' || behind > APPLY_BEHIND_SLOTS',
+    replace: '',
+    by: { file: 'test/replica.test.ts', test: 'unless it is too far behind' },
+  },
+  {
+    name: 'awaited-record-written-last',
+    row: 'G1',
+    file: 'server/host/host.ts',
+    find: 'if (output.isAwaited) this.writeLog()',
+    replace: '',
+    by: { file: 'test/host/host-order.test.ts', test: 'first when others wait for it' },
+  },
+  {
+    name: 'waiter-id-used-twice',
+    row: 'R1',
+    file: 'server/host/waiters.ts',
+    find: ' || this.ids[place] !== id',
+    replace: '',
+    by: { file: 'test/host/waiters.test.ts', test: 'given back once' },
+  },
+  {
     name: 'batch-loses-a-command',
     row: 'R1',
     file: 'server/replica.ts',
