@@ -32,7 +32,8 @@ type Chunk = Extract<PaxosMessage, { type: 'snapshotChunk' }>
 
 /** All keys: none begins with the byte 0xff. */
 const ALL_KEYS_END = '\xff'
-const TRIES_MAX = 10
+/** Two seconds without an answer: the source is gone, and another one holds a newer view anyway. */
+const TRIES_MAX = 4
 
 export function onSnapshotFetch(
   state: PeerState,

@@ -180,6 +180,35 @@ test('a peer that knows no more is not asked in a circle, but another one after 
   assert.equal(later(), [0])
 })
 
+test('a snapshot whose source falls silent is asked for elsewhere within three seconds', () => {
+  const group = new DirectedGroup(3, { retainedSlots: 10, retainedBytes: 1000 })
+  group.campaign(0)
+  group.settle()
+  for (let count = 0; count < 50; count++) {
+    group.request(0, 'x')
+    group.settle([0, 1])
+  }
+  const { decided } = group.status(0).slots
+  const from = { gid: 1, replica: 0, incarnation: 'a0' }
+  const ballot = { round: 1, replica: 0, incarnation: 'a0' }
+  const message = { type: 'heartbeat', ballot, decided, confirm: 0, sentAt: 0 } as const
+  group.inject({ from, to: 2, message })
+  group.life(2).micros += 100_000
+  group.step(2, { type: 'tick' })
+  group.deliver(ofType('fetch'))
+  group.deliver(ofType('entries'))
+  assert.is(group.drop(ofType('snapshotFetch'))[0]?.to, 0)
+  group.drop(() => true)
+  let asked = 0
+  for (let passed = 0; passed < 3_000; passed += 100) {
+    group.life(2).micros += 100_000
+    group.step(2, { type: 'tick' })
+    asked += group.drop(item => item.to === 1 && ofType('fetch')(item)).length
+    group.drop(() => true)
+  }
+  assert.ok(asked > 0, 'the other one is asked')
+})
+
 test('a read waits for a confirmation that left after it came', () => {
   const group = new DirectedGroup(3)
   group.campaign(0)
