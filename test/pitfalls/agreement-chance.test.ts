@@ -11,11 +11,17 @@ import { Random } from '../support/random.ts'
 
 const test = suite('agreement by chance')
 
-const SEEDS = Number(process.env.SEEDS ?? 120)
+const SEEDS = Number(process.env.SEEDS ?? 200)
 const FROM = Number(process.env.FROM ?? 1)
-const STEPS = 1_200
+const STEPS = 1_500
 /** Undelivered messages: what is older than these is lost. */
-const WIRE_MAX = 60
+const WIRE_MAX = 30
+/** µs that pass at once: much time makes elections, little makes decisions. */
+const PACES = [
+  [1_000, 5_000, 20_000],
+  [1_000, 20_000, 100_000],
+  [1_000, 100_000, 1_000_000],
+] as const
 
 type Read = { readonly id: number; readonly atLeast: string }
 
@@ -32,6 +38,9 @@ class Run {
   private reads: Read[] = []
   private readonly said: OnWire[] = []
   private emptied: number | null = null
+  /** Messages pass between these alone; what others said waits. */
+  private connected: readonly number[] = []
+  private pace: readonly number[] = PACES[1]
 
   constructor(seed: number) {
     this.random = new Random(seed, 'agreement by chance')
@@ -46,6 +55,7 @@ class Run {
       readPath: random.pick(['quorum', 'lease']),
     }
     this.group = new DirectedGroup(this.count, settings)
+    this.change()
   }
 
   play(): void {
@@ -58,27 +68,50 @@ class Run {
 
   private step(): void {
     const { group, random } = this
-    const replica = random.between(0, this.count - 1)
+    const replica = random.chance(0.9)
+      ? random.pick(this.connected)
+      : random.between(0, this.count - 1)
     const chance = random.next()
     if (chance < 0.55) this.pass(random.pick([1, 1, 1, 1, 2, 0]))
     else if (chance < 0.75) this.sync(replica)
-    else if (chance < 0.8) this.write(replica)
-    else if (chance < 0.84) this.read(replica)
-    else if (chance < 0.86) this.repeat()
-    else if (chance < 0.96) this.wait(random.pick([1_000, 20_000, 100_000, 400_000]))
+    else if (chance < 0.82) this.write(this.leaderOr(replica))
+    else if (chance < 0.86) this.read(this.leaderOr(replica))
+    else if (chance < 0.88) this.repeat()
+    else if (chance < 0.96) this.wait(random.pick(this.pace))
     else if (chance < 0.99) group.step(replica, { type: 'tick' })
     else this.crash(replica)
+  }
+
+  /** Some replica that takes itself for the leader, most of the time. */
+  private leaderOr(replica: number): number {
+    const { group, random } = this
+    if (random.chance(0.2)) return replica
+    const leaders = [...group.lives.keys()].filter(one => group.status(one).role === 'leader')
+    return leaders.length === 0 ? replica : random.pick(leaders)
   }
 
   /** One message of the wire arrives so many times; 0: it is lost. */
   private pass(times: number): void {
     const { group, random } = this
     group.wire.splice(0, Math.max(0, group.wire.length - WIRE_MAX))
-    if (group.wire.length === 0) return
-    const [item] = group.wire.splice(random.between(0, group.wire.length - 1), 1)
+    if (random.chance(0.02)) this.change()
+    const [item] = random.shuffled(group.wire.filter(one => this.reaches(one)))
     if (item === undefined) return
+    group.wire.splice(group.wire.indexOf(item), 1)
     this.said.push(item)
     for (let count = 0; count < times; count++) group.inject(item)
+  }
+
+  private reaches({ from, to }: OnWire): boolean {
+    return this.connected.includes(from.replica) && this.connected.includes(to)
+  }
+
+  /** Others reach each other from now on, and time passes at another pace. */
+  private change(): void {
+    const { random, count } = this
+    const all = random.shuffled(Array.from({ length: count }, (_, replica) => replica))
+    this.connected = all.slice(0, random.between(2, count))
+    this.pace = random.pick(PACES)
   }
 
   /** Something that was said before, perhaps long ago, arrives again. */
@@ -106,7 +139,7 @@ class Run {
 
   private wait(micros: number): void {
     for (const life of this.group.lives) life.micros += micros
-    this.group.step(this.random.between(0, this.count - 1), { type: 'tick' })
+    this.group.step(this.random.pick(this.connected), { type: 'tick' })
   }
 
   /** Once in a run the disk is emptied, too: the replica has no vote from then on. */
