@@ -176,4 +176,20 @@ export const READ_MUTANTS: readonly Mutant[] = [
     replace: '\n',
     by: { file: STORAGE, test: 'S10: whose request' },
   },
+  {
+    name: 'learned-value-not-recorded',
+    row: 'P8',
+    file: 'server/paxos/learner.ts',
+    find: "state.effects.record({ type: 'learn', slot, value })",
+    replace: '',
+    by: { file: STORAGE, test: 'P8' },
+  },
+  {
+    name: 'asked-in-a-circle',
+    row: 'G8',
+    file: 'server/paxos/catch-up.ts',
+    find: 'catchUp.source = otherThan(state, from.replica)\n',
+    replace: '\n',
+    by: { file: FOUND, test: 'not asked in a circle' },
+  },
 ]

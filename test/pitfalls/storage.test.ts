@@ -8,7 +8,7 @@ import type { MachineContext } from '../../server/machine.ts'
 import { createShardkvMachine } from '../../server/shardkv/machine.ts'
 import type { ShardkvReply } from '../../server/shardkv/reply.ts'
 import { readApplied } from '../../server/store-meta.ts'
-import { DirectedGroup, type OnWire, ofType } from '../support/directed-group.ts'
+import { DirectedGroup, elect, type OnWire, ofType } from '../support/directed-group.ts'
 import { DirectedShards } from '../support/directed-shards.ts'
 import { systemError, WalDisk } from '../support/wal-disk.ts'
 import { own, runWal, until } from '../support/wal-run.ts'
@@ -127,6 +127,28 @@ test('P9: a voter does not promise to who lacks slots that it has forgotten', ()
   )
   assert.ok(said[0]?.type === 'reject' && said[0].reason === 'behind')
   assert.is(group.status(1).ballot, '1.0')
+})
+
+test('P8: a value that was learned outlives a restart, over one that was accepted before', () => {
+  const group = new DirectedGroup(3)
+  group.campaign(0)
+  group.settle()
+  // Replica 1 alone has x, under the first ballot.
+  group.request(0, 'x')
+  group.deliver(item => item.to === 1 && ofType('accept')(item))
+  group.sync(1)
+  group.drop(() => true)
+  group.restart(0)
+  elect(group, 2, [0])
+  group.request(2, 'y')
+  group.settle([0, 2])
+  group.pass(500)
+  assert.is(group.life(1).machine.log, 'y', 'it has learned what was decided there')
+  // The record of a later accept says that everything before it is decided.
+  group.request(2, 'z')
+  group.settle()
+  group.restart(1)
+  assert.is(group.life(1).machine.log, 'y')
 })
 
 test('S10: a snapshot that comes when the log has got there on its own is no step back', () => {
