@@ -15,7 +15,7 @@ export type Cycle = { readonly answered: number; readonly ms: number; readonly l
 
 const WRITERS = 16
 const KEYS_PER_WRITER = 20
-const READY_MS_MAX = 15_000
+const READY_MS_MAX = 90_000
 const LIE = ['fdatasync:retval=0', 'fsync:retval=0']
 
 /** What one writer knows of one key: numbers rise with each write. */
@@ -66,14 +66,20 @@ export class PowerCuts {
     await this.cluster.stop()
   }
 
-  /** Whether it serves again: a write is answered. */
-  private comeBack(): Promise<boolean> {
+  /** Whether it serves again; false where it ends by itself: it refuses what it finds. */
+  private async comeBack(): Promise<boolean> {
     this.member.isEndExpected = true
-    return eventually(
-      async () => this.member.isRunning && (await this.put('probe', '0')),
+    let isServing = false
+    const isDecided = await eventually(
+      async () => {
+        isServing = this.member.isRunning && (await this.put('probe', '0'))
+        return isServing || !this.member.isRunning
+      },
       READY_MS_MAX,
       10,
     )
+    if (!isDecided) throw new Error(`not back in ${READY_MS_MAX} ms: ${this.member.output}`)
+    return isServing
   }
 
   /** Goes on until the node is gone. */
