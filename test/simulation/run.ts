@@ -82,7 +82,7 @@ async function runLong(): Promise<boolean> {
   if (file === undefined) throw new Error('--long wants --state FILE')
   const piece = { file, shape, seeds: seeds.count, jobs, commit: commit() }
   const { totals } = await runPiece(piece)
-  console.log(summary(totals, (performance.now() - startedAt) / 1000))
+  console.log(summary(totals, (performance.now() - startedAt) / 1000, seeds.count))
   return totals.failed === 0 && sawEverything(totals)
 }
 

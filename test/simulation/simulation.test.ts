@@ -19,7 +19,18 @@ const test = suite('simulation')
 
 /** Seeds that once failed, each for the reason that is named; see also test/paxos/found.test.ts. */
 const FOUND: readonly { readonly shape: RunShape; readonly seed: number; readonly why: string }[] =
-  []
+  [
+    {
+      shape: { isSingle: false, seconds: SECONDS },
+      seed: 236,
+      why: 'a follower asked a silent source for its snapshot for five seconds',
+    },
+    {
+      shape: { isSingle: false, seconds: SECONDS },
+      seed: 294,
+      why: 'two replicas asked each other for a slot that neither had, without a pause',
+    },
+  ]
 
 /** What so few seeds are sure to meet. */
 const COMMON = new Set([

@@ -73,8 +73,8 @@ export function reconfigurations(totals: Totals): number {
   return countOf(totals, 'configuration')
 }
 
-/** A few lines for people. `seconds`: time that went by. */
-export function summary(totals: Totals, seconds: number): string {
+/** A few lines for people. `seconds`: time that went by for `seedsNow` of the seeds. */
+export function summary(totals: Totals, seconds: number, seedsNow = totals.seeds): string {
   const { seeds, failed, operations, events, hoursSimulated, cpuSeconds } = totals
   const faults = countOf(totals, ...FAULT_TYPES.map(type => `fault: ${type}`), ...MESSAGE_FAULTS)
   const shares = [...kindShares(totals)].sort(([, a], [, b]) => a - b)
@@ -85,7 +85,7 @@ export function summary(totals: Totals, seconds: number): string {
     `${perSeed(faults)} faults per seed of ${shares.length} kinds; ` +
       `the rarest, ${rarest}, in ${Math.round(share * 100)} % of the seeds`,
     `${perSeed(reconfigurations(totals))} reconfigurations per seed`,
-    `${seconds.toFixed(1)} s: ${(seeds / seconds).toFixed(2)} seeds/s, ` +
+    `${seconds.toFixed(1)} s: ${(seedsNow / seconds).toFixed(2)} seeds/s, ` +
       `${Math.round(events / cpuSeconds)} events/s and core, ` +
       `${hoursSimulated.toFixed(2)} hours simulated`,
   ].join('\n')
