@@ -73,7 +73,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
 
   onRequest(id: number, request: ShardkvRequest, context: Context): void {
     const refusal = this.state.refusal(this.state.shardOfKey(request.key))
-    if (refusal !== null) return context.reply(id, refusal)
+    if (refusal !== null) return context.reply(id, this.refuse(refusal, request, context))
     if (request.type === 'get' && request.consistency === 'stale') {
       const staleMicros = context.leaderSilentMicros
       return context.reply(id, { ...this.read(request, context), staleMicros })
@@ -92,6 +92,17 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     const shard = this.state.shardOfKey(request.key)
     if (request.type !== 'write' || shard === null) return null
     return replyOfRun(request, shard, context.store)
+  }
+
+  /** Whether a shard is on its way is the leader's word: others may have missed that it came. */
+  private refuse(
+    refusal: ShardkvReply,
+    request: ShardkvRequest,
+    context: Context,
+  ): ShardkvReply | GroupReply {
+    const isStale = request.type === 'get' && request.consistency === 'stale'
+    const isLeadersWord = refusal.type === 'shardMoving' && !isStale
+    return isLeadersWord && !context.isLeader ? notLeader(context) : refusal
   }
 
   onReadable(id: number, request: unknown, context: Context): void {

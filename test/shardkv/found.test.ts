@@ -3,7 +3,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Message } from '../../server/contract.ts'
-import type { MachineContext } from '../../server/machine.ts'
+import type { GroupReply, MachineContext } from '../../server/machine.ts'
 import { decodeCommand } from '../../server/shardkv/command.ts'
 import { createShardkvMachine, type ShardkvMachine } from '../../server/shardkv/machine.ts'
 import type { ShardkvReply } from '../../server/shardkv/reply.ts'
@@ -19,6 +19,8 @@ class LoneLeader {
   readonly sent: { readonly to: number; readonly message: Message }[] = []
   /** Types of the commands that ran. */
   readonly ran: string[] = []
+  isLeader = true
+  private replied: ShardkvReply | GroupReply | null = null
   private readonly store = new TinyStore()
   private queue: Uint8Array[] = []
   private slot = 0
@@ -87,7 +89,7 @@ class LoneLeader {
     return {
       now: { micros: this.micros, wallMs: Math.floor(this.micros / 1000) },
       self: { gid: 1, replica: 0 },
-      isLeader: true,
+      isLeader: this.isLeader,
       leader: 0,
       leaderSilentMicros: 0,
       store: this.store,
@@ -96,12 +98,22 @@ class LoneLeader {
         return 'taken'
       },
       read: () => 'taken',
-      reply: () => {},
+      reply: (_, reply) => {
+        this.replied = reply
+      },
       send: (to, message) => {
         for (const { replica } of to) this.sent.push({ to: replica, message })
       },
       event: () => {},
     }
+  }
+
+  /** What a read is answered at once. */
+  get(key: string): ShardkvReply | GroupReply | null {
+    this.replied = null
+    const request = { type: 'get', key, consistency: 'linearizable' } as const
+    this.machine.onRequest(1, request, this.context())
+    return this.replied
   }
 
   write(client: string, key: string): void {
@@ -169,6 +181,16 @@ test('a group that takes nothing does not hold up what goes to others', () => {
   leader.follow(config(1, [1, 1]))
   leader.follow(config(2, [2, 3]))
   assert.equal(leader.offered(), [0, 1])
+})
+
+test('a follower that has not seen a shard come sends clients to its leader', () => {
+  const leader = new LoneLeader({})
+  leader.follow(config(0, [0]))
+  leader.follow(config(1, [2]))
+  leader.follow(config(2, [1]))
+  assert.is(leader.get('a')?.type, 'shardMoving', 'the leader knows')
+  leader.isLeader = false
+  assert.equal(leader.get('a'), { type: 'notLeader', leader: 0 })
 })
 
 test.run()
