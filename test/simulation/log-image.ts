@@ -160,6 +160,9 @@ export class LogImage {
    * that kind: damage of the last write cannot be told from a torn one.
    */
   damage(kind: DamageKind, random: Random): boolean {
+    this.load()
+    // Values that replicas hold and send are views of these bytes: only the file is to be damaged.
+    for (const segment of this.segments) segment.bytes = Buffer.from(segment.bytes ?? NOTHING)
     const loaded = this.load()
     const { walked } = examine(loaded)
     const places = walked.flatMap(({ records }, index) =>
