@@ -81,6 +81,10 @@ export async function runJob(cluster: TestCluster, job: Job): Promise<JobReport>
 async function disturb(cluster: TestCluster, killed: string[]): Promise<number> {
   const masters = cluster.shardmasters(30_000)
   const urls = cluster.group(3).map(({ url }) => url)
+  await until('groups 1 and 2 have joined', async () => {
+    const { groups } = await masters.query()
+    return groups['1'] !== undefined && groups['2'] !== undefined
+  })
   let config = await masters.join(3, urls)
   for (let count = 0; count < 20; count++) {
     const shard = (count * 7) % config.shards.length
