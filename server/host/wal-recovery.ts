@@ -80,6 +80,7 @@ export function examine(segments: readonly LoadedSegment[]): {
     link = linkBehind(found.records)
   }
   if (link === null) throw new WalDamageError(`${at(segments, 0)}: its first record is damaged`)
+  refuseMisplacedFirst(segments[0], walked[0])
   refuseLaterRecords(segments, walked, link)
   return { walked, link }
 }
@@ -152,6 +153,24 @@ function follows(record: WalRecord, link: Link): boolean {
 function linkBehind(records: readonly WalRecord[]): Link | null {
   const last = records.at(-1)
   return last === undefined ? null : { sequence: last.sequence + 1, previous: last.crc }
+}
+
+/**
+ * Where older segments are gone, nothing says which record comes first: one of this segment's last,
+ * written there by mistake, would even be followed by the next segment. But then earlier ones, which
+ * it hides, stand behind it.
+ */
+function refuseMisplacedFirst(segment: LoadedSegment | undefined, found: Walked | undefined): void {
+  const first = found?.records[0]
+  if (segment === undefined || found === undefined || first === undefined) return
+  for (const { sequence } of scan(segment, found.end)) {
+    if (sequence >= first.sequence) continue
+    throw new WalDamageError(
+      `${at([segment], 0)}: it begins with record ${first.sequence}, but record ${sequence} is ` +
+        'there too: its first record is damaged. Restore the data directory, or start this ' +
+        'replica with an empty one.',
+    )
+  }
 }
 
 /** Throws if record `link.sequence` must have been durable: something written after it is here. */

@@ -287,4 +287,22 @@ function flip(disk: WalDisk, name: string, byte: number): WalDisk {
   return other
 }
 
+test('the last record of the oldest segment does not pass for its first', async () => {
+  const disk = new WalDisk()
+  const run = await runWal(disk)
+  for (let slot = 1; slot <= 30; slot++) await run.write(`text${10 + slot}`, slot)
+  run.wal.trimBelow(15)
+  await run.wal.close()
+  const [oldest, next] = [...disk.list()].sort()
+  assert.ok(oldest !== segmentName(1) && next !== undefined, 'the first segment is gone')
+  const content = Buffer.from(disk.content(oldest!))
+  const at = offsets(disk, oldest)
+  const last = content.subarray(at.at(-2), at.at(-1))
+  last.copy(content, SEGMENT_HEADER_BYTES)
+  const damaged = disk.clone()
+  damaged.put(oldest!, content)
+  assert.match(await refused(damaged), /first record is damaged/)
+  assert.ok((await recovered(disk)).length > 10)
+})
+
 test.run()

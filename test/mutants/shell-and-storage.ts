@@ -11,6 +11,14 @@ const PITFALLS = 'test/pitfalls/clients.test.ts'
 
 export const SHELL_MUTANTS: readonly Mutant[] = [
   {
+    name: 'misplaced-first-record-taken',
+    row: 'S6',
+    file: 'server/host/wal-recovery.ts',
+    find: 'if (sequence >= first.sequence) continue',
+    replace: 'if (sequence >= 0) continue',
+    by: { file: DAMAGE, test: 'does not pass for its first' },
+  },
+  {
     name: 'applying-put-off-for-ever',
     row: 'G1',
     file: 'server/replica.ts',
