@@ -32,6 +32,8 @@ export type LmdbStoreOptions = {
   readonly onFailure: (error: Error) => void
   /** After each round, for metrics. */
   readonly onRound?: (round: { readonly ms: number; readonly bytes: number }) => void
+  /** After each round that found no room on the disk, for metrics. */
+  readonly onFull?: () => void
   /** The file's largest size, which costs address space only; 1 TiB. */
   readonly mapBytes?: number
   /** Bytes of changes with which a round begins by itself, 4 MiB. */
@@ -252,6 +254,7 @@ class RoundedStore implements LmdbStore {
   }
 
   onFull(): void {
+    this.options.onFull?.()
     // Who closes the store does not wait for room.
     if (this.isClosing) this.rejectAll(new Error('the store was closed while the disk was full'))
   }

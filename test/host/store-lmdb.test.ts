@@ -88,7 +88,11 @@ test.after(() => {
 })
 
 whereMounted('a disk that stays full for many tries does no harm to the process', async () => {
-  const store = await open(path.join(small, 'patient'), { retryMs: 2 })
+  let tries = 0
+  const onFull = () => {
+    tries += 1
+  }
+  const store = await open(path.join(small, 'patient'), { retryMs: 2, onFull })
   const filler = path.join(small, 'filler')
   const put = (name: string) =>
     store.transact(each => {
@@ -99,8 +103,8 @@ whereMounted('a disk that stays full for many tries does no harm to the process'
   assert.throws(() => fs.writeFileSync(filler, Buffer.alloc(4_000_000)), /ENOSPC/)
   put('late')
   const flushed = store.flush()
-  await until(() => store.isFull)
-  await new Promise(resolve => setTimeout(resolve, 400))
+  await until(() => tries >= 50)
+  assert.ok(store.isFull)
   fs.rmSync(filler)
   await flushed
   await store.close()
