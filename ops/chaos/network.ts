@@ -14,15 +14,22 @@ export const hubAddress = HUB
 export class Network {
   private readonly addresses = new Map<string, string>()
   private readonly ruled = new Set<string>()
+  private readonly names: string[] = []
+  private readonly links: string[] = []
 
   /** One namespace for each name. */
   static async create(names: readonly string[]): Promise<Network> {
     const network = new Network()
-    await ip(`link add name ${BRIDGE} type bridge`)
-    await ip(`addr add ${HUB}/24 dev ${BRIDGE}`)
-    await ip(`link set dev ${BRIDGE} up`)
-    for (const [index, name] of names.entries()) await network.add(name, index)
-    return network
+    try {
+      await ip(`link add name ${BRIDGE} type bridge`)
+      await ip(`addr add ${HUB}/24 dev ${BRIDGE}`)
+      await ip(`link set dev ${BRIDGE} up`)
+      for (const [index, name] of names.entries()) await network.add(name, index)
+      return network
+    } catch (error) {
+      await network.remove().catch(() => undefined) // what was not made cannot go
+      throw error
+    }
   }
 
   address(name: string): string {
@@ -66,17 +73,24 @@ export class Network {
     this.ruled.clear()
   }
 
-  /** Takes all namespaces away; processes in them are over by now. */
+  /**
+   * Takes all namespaces away; processes in them are over by now. The links go first and by name:
+   * those of a deleted namespace go whenever the kernel comes to it, which may be after the next
+   * run has begun.
+   */
   async remove(): Promise<void> {
-    for (const name of this.addresses.keys()) await ip(`netns del ${name}`)
-    await ip(`link del dev ${BRIDGE}`)
+    for (const link of [...this.links, BRIDGE]) await ip(`link del dev ${link}`)
+    for (const name of this.names) await ip(`netns del ${name}`)
   }
 
   private async add(name: string, index: number): Promise<void> {
     const address = `10.99.0.${index + 11}`
+    const link = `v${index}`
     await ip(`netns add ${name}`)
-    await ip(`link add v${index} type veth peer name eth0 netns ${name}`)
-    await ip(`link set dev v${index} master ${BRIDGE} up`)
+    this.names.push(name)
+    await ip(`link add ${link} type veth peer name eth0 netns ${name}`)
+    this.links.push(link)
+    await ip(`link set dev ${link} master ${BRIDGE} up`)
     await ip(`-n ${name} addr add ${address}/24 dev eth0`)
     await ip(`-n ${name} link set dev eth0 up`)
     await ip(`-n ${name} link set dev lo up`)
