@@ -30,8 +30,11 @@ export type Message = PaxosMessage | ShardkvMessage
 export type Input<Request> =
   | { readonly type: 'message'; readonly from: Sender; readonly message: Message }
   | { readonly type: 'request'; readonly id: number; readonly request: Request }
-  /** All records up to number `upTo` (counted from 1 since this core was made) are durable. */
-  | { readonly type: 'durable'; readonly upTo: number }
+  /**
+   * All records up to number `upTo` (counted from 1 since this core was made) are durable, since
+   * `at` if that is known, µs.
+   */
+  | { readonly type: 'durable'; readonly upTo: number; readonly at?: number }
   /** The store is durable up to this slot: the log may be cut behind it. */
   | { readonly type: 'flushed'; readonly slot: Slot }
   /** Time has passed; comes at `wakeAt` at the latest. */
@@ -78,6 +81,8 @@ export type ReplicaStatus = {
   readonly role: 'forming' | 'stranger' | 'follower' | 'candidate' | 'leader'
   readonly leader: number | null
   readonly ballot: string
+  /** Names the group's log, and so its instances' traces; null before the replicas first met. */
+  readonly formation: string | null
   readonly slots: {
     readonly first: Slot
     readonly decided: Slot

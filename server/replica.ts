@@ -18,7 +18,6 @@ import type {
 } from './contract.ts'
 import { APPLY_BEHIND_SLOTS } from './limits.ts'
 import type { GroupReply, Machine, MachineContext, Taken } from './machine.ts'
-import { formatBallot } from './paxos/ballot.ts'
 import { decodeBatch, encodeBatch } from './paxos/batch.ts'
 import type { PaxosMessage, Slot } from './paxos/message.ts'
 import {
@@ -30,6 +29,7 @@ import {
   peerOn,
   peerWakeAt,
 } from './paxos/peer.ts'
+import { isReady, peerStatus } from './paxos/peer-status.ts'
 import { proposeAt } from './paxos/proposer.ts'
 import { noReads, type Reads, readsReady } from './paxos/reads.ts'
 import type { LogRecord } from './paxos/record.ts'
@@ -68,6 +68,7 @@ class GroupReplica<Request, Reply> implements Replica<Request, Reply | GroupRepl
   private now: Now
   private isLeading = false
   private trimmedBelow: Slot = 0
+  private wasReady = false
 
   constructor(options: ReplicaOptions<Request, Reply>) {
     this.machine = options.machine
@@ -90,6 +91,7 @@ class GroupReplica<Request, Reply> implements Replica<Request, Reply | GroupRepl
     if (now.micros >= this.machine.wakeAt()) this.machine.onTick(this.context)
     this.settle()
     this.trim()
+    this.noteReady()
     return this.takeOutput(false)
   }
 
@@ -113,7 +115,7 @@ class GroupReplica<Request, Reply> implements Replica<Request, Reply | GroupRepl
       case 'request':
         return this.machine.onRequest(input.id, input.request, this.context)
       case 'durable':
-        return onDurable(this.peer, input.upTo)
+        return onDurable(this.peer, input.upTo, input.at ?? this.now.micros)
       case 'flushed':
         this.peer.flushed = Math.max(this.peer.flushed, input.slot)
         return
@@ -253,6 +255,12 @@ class GroupReplica<Request, Reply> implements Replica<Request, Reply | GroupRepl
     }
   }
 
+  private noteReady(): void {
+    if (this.wasReady || !isReady(this.peer, this.isLeading)) return
+    this.wasReady = true
+    this.events.push({ type: 'ready' })
+  }
+
   /** Forgets what every live use is done with; a dead replica is given a snapshot instead. */
   private trim(): void {
     const { log, settings, applied, flushed } = this.peer
@@ -362,33 +370,7 @@ class GroupReplica<Request, Reply> implements Replica<Request, Reply | GroupRepl
   }
 
   status(now: Now): ReplicaStatus {
-    const { peer } = this
-    const { log, leadership, self, role, formation } = peer
-    const isCurrent = log.decided >= peer.catchUp.known && peer.applied >= log.decided
-    const isLed = leadership !== null ? this.isLeading : peer.leader !== null
-    return {
-      gid: peer.gid,
-      replica: self.replica,
-      incarnation: self.incarnation,
-      role,
-      leader: leadership !== null ? self.replica : (peer.leader?.replica ?? null),
-      ballot: formatBallot(leadership?.ballot ?? peer.promised),
-      slots: {
-        first: log.first,
-        decided: log.decided,
-        applied: peer.applied,
-        durable: peer.flushed,
-      },
-      members: (formation?.members ?? []).map(({ replica, incarnation }) => {
-        const follower = leadership?.followers.get(replica)
-        const lagSlots = follower === undefined ? null : Math.max(0, log.decided - follower.applied)
-        const silentMicros = follower === undefined ? null : now.micros - follower.heardAt
-        return { replica, incarnation, lagSlots, silentMicros }
-      }),
-      isReady: isLed && isCurrent && role !== 'stranger' && role !== 'forming',
-      log: { entries: log.size, bytes: log.bytes, inFlight: leadership?.inFlight.size ?? 0 },
-      machine: this.machine.status(),
-    }
+    return { ...peerStatus(this.peer, now, this.isLeading), machine: this.machine.status() }
   }
 }
 

@@ -116,6 +116,7 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
 
   /** Records made durable, and how many of them the core knows of. */
   private durable = 0
+  private durableAt = 0
   /** Records were appended to the log that it was not yet asked to write. */
   private isUnwritten = false
   private announced = 0
@@ -157,6 +158,7 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
 
   onDurable(upTo: number): void {
     this.durable = Math.max(this.durable, upTo)
+    this.durableAt = this.options.clock.now().micros
     this.schedule()
   }
 
@@ -260,7 +262,7 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
     this.inputs = []
     if (this.durable > this.announced) {
       this.announced = this.durable
-      inputs.unshift({ type: 'durable', upTo: this.durable })
+      inputs.unshift({ type: 'durable', upTo: this.durable, at: this.durableAt })
     }
     if (now.micros >= this.wakeAt) inputs.push({ type: 'tick' })
     return inputs

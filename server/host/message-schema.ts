@@ -108,11 +108,13 @@ export const messageSchema = union<Message, 'type'>('type', {
     sentAt: uint,
     applied: uint,
     durableMicros: uint,
+    answeredMicros: uint,
   }),
   heartbeat: variant({ ballot, decided: uint, confirm: uint, sentAt: uint }),
   heartbeatReply: variant({ ballot, confirm: uint, sentAt: uint, decided: uint, applied: uint }),
   reject: variant({
     phase,
+    slot: uint,
     ballot,
     promised: ballot,
     reason: oneOf('ballot', 'lease', 'behind'),

@@ -5,28 +5,29 @@
 import { assert } from '../assert.ts'
 import type { Sender } from '../contract.ts'
 import { type Ballot, compareBallots } from './ballot.ts'
+import type { Refusal, VotePhase } from './event.ts'
 import { heardLeader, learnWatermark } from './learner.ts'
-import type { PaxosMessage } from './message.ts'
+import type { PaxosMessage, Slot } from './message.ts'
 import { stepDown } from './proposer.ts'
-import { claim, delayElection, type PeerState } from './state.ts'
+import { claim, delayElection, loseElection, type PeerState } from './state.ts'
 
 type Prepare = Extract<PaxosMessage, { type: 'prepare' }>
 type Accept = Extract<PaxosMessage, { type: 'accept' }>
-type Phase = 'prepare' | 'accept' | 'heartbeat'
 
 /** Phase 1b. A repeated ballot is promised again: the first reply may be lost. */
 export function onPrepare(state: PeerState, from: Sender, message: Prepare): void {
   const { log } = state
+  const about = { phase: 'prepare', ballot: message.ballot, slot: 0 } as const
   if (compareBallots(message.ballot, state.promised) < 0) {
-    return refuse(state, from, message.ballot, 'prepare', 'ballot')
+    return refuse(state, from, { ...about, reason: 'ballot' })
   }
   const isOwnLeader = state.leader?.replica === from.replica
   if (state.now < state.leaseHeldUntil && !isOwnLeader) {
-    return refuse(state, from, message.ballot, 'prepare', 'lease')
+    return refuse(state, from, { ...about, reason: 'lease' })
   }
   const isForgotten = message.from < log.first
   if (isForgotten || log.decided - message.from >= state.settings.candidateLag) {
-    return refuse(state, from, message.ballot, 'prepare', 'behind')
+    return refuse(state, from, { ...about, reason: 'behind' })
   }
   raisePromise(state, message.ballot)
   state.promisedAt = state.now
@@ -57,13 +58,7 @@ function setPromised(state: PeerState, ballot: Ballot): void {
     stepDown(state, 'ballot')
   }
   if (state.candidate !== null && compareBallots(ballot, state.candidate.ballot) > 0) {
-    state.effects.event({
-      type: 'electionLost',
-      ballot: state.candidate.ballot,
-      reason: 'ballot',
-    })
-    state.candidate = null
-    state.role = 'follower'
+    loseElection(state, 'ballot')
   }
 }
 
@@ -72,7 +67,7 @@ export function onAccept(state: PeerState, from: Sender, message: Accept): void 
   const { log } = state
   const { ballot, slot, value } = message
   if (compareBallots(ballot, state.promised) < 0 || isOvertaken(state, message)) {
-    return refuse(state, from, ballot, 'accept', 'ballot')
+    return refuse(state, from, { phase: 'accept', ballot, slot, reason: 'ballot' })
   }
   heardLeader(state, ballot)
   if (slot > log.decided + state.settings.retainedSlots) {
@@ -127,18 +122,21 @@ function acceptOpen(state: PeerState, ballot: Ballot, slot: number, value: Uint8
 export function refuse(
   state: PeerState,
   to: Sender,
-  ballot: Ballot,
-  phase: Phase,
-  reason: 'ballot' | 'lease' | 'behind',
+  refused: {
+    readonly phase: VotePhase
+    readonly ballot: Ballot
+    /** Of an accept; 0 otherwise. */
+    readonly slot: Slot
+    readonly reason: Refusal
+  },
 ): void {
-  state.effects.event({ type: 'refused', phase, ballot, reason })
+  const { promised } = state
+  state.effects.event({ type: 'refused', ...refused, to: to.replica, promised })
   if (state.role === 'stranger') return
   state.effects.send(to.replica, {
     type: 'reject',
-    phase,
-    ballot,
-    promised: state.promised,
-    reason,
+    ...refused,
+    promised,
     decided: state.log.decided,
   })
 }

@@ -105,11 +105,25 @@ export function onEntries(
   const { catchUp, log } = state
   noteDecided(state, from.replica, message.decided)
   const before = log.decided
+  const behindSince = catchUp.behindSince ?? state.now
+  let bytes = 0
   for (const { slot, value } of message.entries) {
-    if (slot === log.decided + 1) learnValue(state, slot, value)
+    if (slot !== log.decided + 1) continue
+    learnValue(state, slot, value)
+    bytes += value.length
   }
   if (log.decided > before) {
-    state.effects.event({ type: 'caughtUp', from: before + 1, to: log.decided, source: 'log' })
+    const slots = { from: before + 1, to: log.decided, bytes }
+    const isLevel = log.decided >= catchUp.known
+    const { replica } = from
+    state.effects.event({
+      type: 'caughtUp',
+      source: 'log',
+      replica,
+      ...slots,
+      behindSince,
+      isLevel,
+    })
   }
   if (catchUp.fetch?.source !== from.replica || catchUp.fetch.from !== message.from) return
   catchUp.fetch = null
@@ -122,6 +136,8 @@ export function onEntries(
       replacement: null,
       askedAt: Number.NEGATIVE_INFINITY,
       tries: 0,
+      startedAt: state.now,
+      received: { chunks: 0, keys: 0, bytes: 0 },
     }
     return requestSnapshot(state, catchUp.snapshot)
   }

@@ -7,10 +7,11 @@ import type { Sender } from '../contract.ts'
 import { raisePromise } from './acceptor.ts'
 import { type Ballot, compareBallots } from './ballot.ts'
 import { noteDecided } from './catch-up.ts'
+import type { ElectionLoss, PromiseTiming } from './event.ts'
 import { learnValue } from './learner.ts'
 import type { AcceptedEntry, PaxosMessage, Slot } from './message.ts'
 import { beginLeadership, proposeAt } from './proposer.ts'
-import { delayElection, type PeerState, quorumOf } from './state.ts'
+import { delayElection, loseElection, type PeerState, quorumOf } from './state.ts'
 
 export type Candidate = {
   /** Durable, and fixed, from the phase after the pre-vote on. */
@@ -23,6 +24,9 @@ export type Candidate = {
   /** Number of the record with its own promise. */
   promiseRecord: number
   readonly promises: Map<number, Extract<PaxosMessage, { type: 'promise' }>>
+  /** When the prepares left (0: not yet), and when which promise came. */
+  preparedAt: number
+  readonly timings: PromiseTiming[]
   /** When it last asked those who have not answered, and how often in this phase. */
   askedAt: number
   asked: number
@@ -38,12 +42,10 @@ const NOOP = new Uint8Array(0)
 export function startPreVote(state: PeerState): void {
   delayElection(state)
   if (state.leader !== null && state.candidate === null) {
-    state.effects.event({ type: 'suspected', leader: state.leader })
+    const { leader, leaderHeardAt: heardAt } = state
+    state.effects.event({ type: 'suspected', leader, heardAt })
   }
-  if (state.candidate !== null) {
-    const { ballot } = state.candidate
-    state.effects.event({ type: 'electionLost', ballot, reason: 'timeout' })
-  }
+  loseElection(state, 'timeout')
   const ballot = nextBallot(state)
   state.role = 'candidate'
   state.candidate = {
@@ -54,6 +56,8 @@ export function startPreVote(state: PeerState): void {
     preVotes: new Set([state.self.replica]),
     promiseRecord: 0,
     promises: new Map(),
+    preparedAt: 0,
+    timings: [],
     askedAt: state.now,
     asked: 0,
   }
@@ -144,8 +148,9 @@ function startPrepare(state: PeerState, candidate: Candidate): void {
   candidate.phase = 'persisting'
   state.promisedAt = state.now
   delayElection(state)
-  state.effects.event({ type: 'electionStarted', ballot: candidate.ballot })
-  raisePromise(state, candidate.ballot)
+  const { ballot, startedAt } = candidate
+  state.effects.event({ type: 'electionStarted', ballot, startedAt })
+  raisePromise(state, ballot)
   candidate.promiseRecord = state.effects.recordCount
 }
 
@@ -155,6 +160,7 @@ export function onPromiseDurable(state: PeerState): void {
   if (candidate === null || candidate.phase !== 'persisting') return
   if (state.durable < candidate.promiseRecord) return
   candidate.phase = 'prepare'
+  candidate.preparedAt = state.now
   candidate.askedAt = state.now
   candidate.asked = 0
   const { ballot, from } = candidate
@@ -184,6 +190,9 @@ function addPromise(
   replica: number,
   promise: Promise1b,
 ): void {
+  if (!candidate.promises.has(replica)) {
+    candidate.timings.push({ replica, at: state.now, accepted: promise.accepted.length })
+  }
   candidate.promises.set(replica, promise)
   if (candidate.promises.size >= quorumOf(state)) win(state, candidate)
 }
@@ -202,10 +211,12 @@ function win(state: PeerState, candidate: Candidate): void {
     const origin = entry === undefined ? 'noop' : 'inherited'
     proposeAt(state, slot, { value: entry?.value ?? NOOP, origin, waiters: [], queuedAt: 0 })
   }
-  const { ballot, startedAt } = candidate
+  const { ballot, startedAt, preparedAt, timings: promises } = candidate
   const inherited = highest.size
-  state.effects.event({ type: 'electionWon', ballot, inherited, noops, startedAt })
-  leadership.barrier = Math.max(last, state.log.decided) + 1
+  const barrier = Math.max(last, state.log.decided) + 1
+  const taken = { inherited, noops, barrier }
+  state.effects.event({ type: 'electionWon', ballot, startedAt, preparedAt, promises, ...taken })
+  leadership.barrier = barrier
   const noop = { value: NOOP, origin: 'noop' as const, waiters: [], queuedAt: 0 }
   proposeAt(state, leadership.barrier, noop)
 }
@@ -250,10 +261,8 @@ export function onPrepareReject(
   if (message.reason === 'ballot') abandon(state, message.reason)
 }
 
-function abandon(state: PeerState, reason: 'ballot' | 'lease' | 'behind'): void {
+function abandon(state: PeerState, reason: ElectionLoss): void {
   if (state.candidate === null) return
-  state.effects.event({ type: 'electionLost', ballot: state.candidate.ballot, reason })
-  state.candidate = null
-  state.role = 'follower'
+  loseElection(state, reason)
   delayElection(state)
 }

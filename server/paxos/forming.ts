@@ -79,7 +79,7 @@ function adopt(state: PeerState, formation: Formation): void {
   state.effects.record({ type: 'formed', formation })
   state.role = isIn(formation, state) ? 'follower' : 'stranger'
   delayElection(state)
-  state.effects.event({ type: 'formed', members: formation.members.length })
+  state.effects.event({ type: 'formed', formation })
 }
 
 /** Whether this very life of the replica is a member. */

@@ -17,7 +17,8 @@ type HeartbeatReply = Extract<PaxosMessage, { type: 'heartbeatReply' }>
 
 export function onHeartbeat(state: PeerState, from: Sender, message: Heartbeat): void {
   if (compareBallots(message.ballot, state.promised) < 0) {
-    return refuse(state, from, message.ballot, 'heartbeat', 'ballot')
+    const { ballot } = message
+    return refuse(state, from, { phase: 'heartbeat', ballot, slot: 0, reason: 'ballot' })
   }
   heardLeader(state, message.ballot)
   learnWatermark(state, from, message.ballot, message.decided)

@@ -8,7 +8,7 @@ import { type Ballot, compareBallots, ZERO_BALLOT } from './ballot.ts'
 import { noteDecided } from './catch-up.ts'
 import type { Slot } from './message.ts'
 import { onLearned, stepDown } from './proposer.ts'
-import { delayElection, type PeerState } from './state.ts'
+import { delayElection, loseElection, type PeerState } from './state.ts'
 
 /** A leader with this ballot is alive. Called only for ballots that are not below the promise. */
 export function heardLeader(state: PeerState, ballot: Ballot): void {
@@ -23,8 +23,7 @@ export function heardLeader(state: PeerState, ballot: Ballot): void {
   state.promisedAt = Number.NEGATIVE_INFINITY
   state.leaseHeldUntil = state.now + state.settings.leaseHold
   state.highestRound = Math.max(state.highestRound, ballot.round)
-  state.candidate = null
-  if (state.role === 'candidate') state.role = 'follower'
+  loseElection(state, 'leader')
   delayElection(state)
 }
 

@@ -65,8 +65,9 @@ export type PaxosMessage =
       readonly confirm: number
       readonly sentAt: number
       readonly applied: Slot
-      /** From receipt to durable record, in µs of the acceptor's clock. */
+      /** From receipt to durable record, and until this left, in µs of the acceptor's clock. */
       readonly durableMicros: number
+      readonly answeredMicros: number
     }
   // The leader lives; up to `decided` all is decided.
   | {
@@ -88,6 +89,8 @@ export type PaxosMessage =
   | {
       readonly type: 'reject'
       readonly phase: 'prepare' | 'accept' | 'heartbeat'
+      /** Of the accept; 0 otherwise. */
+      readonly slot: Slot
       readonly ballot: Ballot
       readonly promised: Ballot
       readonly reason: 'ballot' | 'lease' | 'behind'

@@ -27,7 +27,7 @@ import { recover } from './recovery.ts'
 import type { Settings } from './settings.ts'
 import { SlotMap } from './slot-map.ts'
 import { closeIdleSnapshot, onSnapshotChunk, onSnapshotFetch } from './snapshot.ts'
-import { delayElection, Effects, isMember, type PeerState } from './state.ts'
+import { type ClaimBuild, delayElection, Effects, isMember, type PeerState } from './state.ts'
 
 export type PeerOptions = {
   readonly gid: number
@@ -77,12 +77,15 @@ export function createPeer(options: PeerOptions): PeerState {
     applied,
     flushed: applied,
     durable: 0,
+    durableAt: nowMicros,
     claims: [],
     decidedWaiters: new SlotMap(),
     lostWaiters: [],
   }
   if (formation !== null) state.role = isIn(formation, state) ? 'follower' : 'stranger'
   delayElection(state)
+  const { decided, size: entries } = log
+  state.effects.event({ type: 'recovered', formation, promised, applied, decided, entries })
   return state
 }
 
@@ -175,8 +178,9 @@ function onReject(
   from: Sender,
   message: Extract<PaxosMessage, { type: 'reject' }>,
 ): void {
-  const { phase, ballot, promised } = message
-  state.effects.event({ type: 'rejected', phase, by: from.replica, ballot, promised })
+  const { phase, slot, ballot, promised, reason } = message
+  const by = from.replica
+  state.effects.event({ type: 'rejected', phase, slot, by, ballot, promised, reason })
   state.highestRound = Math.max(state.highestRound, promised.round)
   noteDecided(state, from.replica, message.decided)
   if (phase === 'prepare') return onPrepareReject(state, message)
@@ -204,9 +208,10 @@ function onHandOver(state: PeerState, from: Sender, ballot: Ballot): void {
   state.electionAt = state.now + (distance - 1) * state.settings.fetchDelay * 2
 }
 
-/** Records up to `upTo` are durable: what was claimed on them may be said. */
-export function onDurable(state: PeerState, upTo: number): void {
+/** Records up to `upTo` are durable since `at`: what was claimed on them may be said. */
+export function onDurable(state: PeerState, upTo: number, at: number): void {
   state.durable = Math.max(state.durable, upTo)
+  state.durableAt = at
   tellDurable(state)
   onPromiseDurable(state)
   onOwnRecordsDurable(state)
@@ -222,20 +227,24 @@ function tellDurable(state: PeerState): void {
       state.effects.send(to, build.message)
       continue
     }
-    const { ballot, slot, confirm, sentAt, receivedAt } = build
-    const durableMicros = state.now - receivedAt
-    const { applied } = state
-    state.effects.send(to, {
-      type: 'accepted',
-      ballot,
-      slot,
-      confirm,
-      sentAt,
-      applied,
-      durableMicros,
-    })
+    tellAccepted(state, to, build)
   }
   if (done > 0) state.claims.splice(0, done)
+}
+
+function tellAccepted(
+  state: PeerState,
+  to: number,
+  build: Extract<ClaimBuild, { type: 'accepted' }>,
+): void {
+  const { ballot, slot, confirm, sentAt, receivedAt } = build
+  const { applied, now, effects } = state
+  // What was durable before it came, such as a repeated accept's record, took no time.
+  const durableMicros = Math.max(0, state.durableAt - receivedAt)
+  const answeredMicros = now - receivedAt
+  const took = { durableMicros, answeredMicros }
+  effects.send(to, { type: 'accepted', ballot, slot, confirm, sentAt, applied, ...took })
+  effects.event({ type: 'acceptAnswered', slot, ballot, receivedAt, ...took })
 }
 
 /** All that is due by now. */

@@ -5,7 +5,7 @@
 import { assert } from '../assert.ts'
 import type { Sender } from '../contract.ts'
 import { type Ballot, compareBallots } from './ballot.ts'
-import type { AcceptorTiming, Origin, StepDownReason } from './event.ts'
+import type { AcceptorTiming, Origin, ProposalFacts, Resend, StepDownReason } from './event.ts'
 import type { PaxosMessage, Slot } from './message.ts'
 import { type AnswerTime, noteAnswerTime, unknownAnswerTime } from './resend.ts'
 import { SlotMap } from './slot-map.ts'
@@ -22,6 +22,7 @@ export type InFlight = {
   sentAt: number
   readonly votes: Set<number>
   readonly timings: AcceptorTiming[]
+  resends: readonly Resend[]
   decidedAt: number
 }
 
@@ -63,6 +64,9 @@ export type Leadership = {
 }
 
 type Accepted = Extract<PaxosMessage, { type: 'accepted' }>
+
+/** Nearly all proposals share it. */
+const NO_RESENDS: readonly Resend[] = []
 
 export function beginLeadership(state: PeerState, ballot: Ballot): Leadership {
   const followers = new Map<number, Follower>()
@@ -113,6 +117,7 @@ export function proposeAt(state: PeerState, slot: Slot, proposal: Proposal): voi
     sentAt: state.now,
     votes: new Set(),
     timings: [],
+    resends: NO_RESENDS,
     decidedAt: 0,
   })
   log.put(slot, { ballot, value: proposal.value })
@@ -154,11 +159,11 @@ export function onOwnRecordsDurable(state: PeerState): void {
   for (const own of leadership.ownVotes) {
     if (own.record > state.durable) break
     done += 1
-    const durableMicros = state.now - own.at
     vote(state, leadership, own.slot, {
       replica: state.self.replica,
       at: state.now,
-      durableMicros,
+      durableMicros: Math.max(0, state.durableAt - own.at),
+      answeredMicros: state.now - own.at,
     })
   }
   leadership.ownVotes.splice(0, done)
@@ -175,6 +180,7 @@ export function onAccepted(state: PeerState, from: Sender, message: Accepted): v
     replica: from.replica,
     at: state.now,
     durableMicros: message.durableMicros,
+    answeredMicros: message.answeredMicros,
   })
 }
 
@@ -193,7 +199,11 @@ export function noteAnswer(
 /** A set of members, so that a doubled answer counts once. */
 function vote(state: PeerState, leadership: Leadership, slot: Slot, timing: AcceptorTiming): void {
   const inFlight = leadership.inFlight.get(slot)
-  if (inFlight === undefined || inFlight.votes.has(timing.replica)) return
+  if (inFlight === undefined) {
+    const { ballot } = leadership
+    return state.effects.event({ type: 'acceptedLate', slot, ballot, timing })
+  }
+  if (inFlight.votes.has(timing.replica)) return
   inFlight.votes.add(timing.replica)
   inFlight.timings.push(timing)
   if (inFlight.decidedAt !== 0 || inFlight.votes.size < quorumOf(state)) return
@@ -213,19 +223,25 @@ function decideInOrder(state: PeerState, leadership: Leadership): void {
     leadership.inFlight.delete(slot)
     leadership.inFlightBytes -= inFlight.value.length
     if (inFlight.waiters.length > 0) state.decidedWaiters.set(slot, inFlight.waiters)
-    state.effects.event({
-      type: 'slotDecided',
-      slot,
-      ballot: leadership.ballot,
-      origin: inFlight.origin,
-      commands: inFlight.waiters.length,
-      bytes: inFlight.value.length,
-      queuedAt: inFlight.queuedAt,
-      proposedAt: inFlight.proposedAt,
-      decidedAt: inFlight.decidedAt,
-      acceptors: inFlight.timings,
-    })
+    tellDecided(state, leadership.ballot, slot, inFlight)
   }
+}
+
+/** `decidedAt` 0: it was learned just now. */
+function tellDecided(state: PeerState, ballot: Ballot, slot: Slot, inFlight: InFlight): void {
+  const isLearned = inFlight.decidedAt === 0
+  state.effects.event({
+    type: 'slotDecided',
+    ...factsOf(ballot, slot, inFlight),
+    decidedAt: isLearned ? state.now : inFlight.decidedAt,
+    isLearned,
+  })
+}
+
+function factsOf(ballot: Ballot, slot: Slot, inFlight: InFlight): ProposalFacts {
+  const { origin, queuedAt, proposedAt, timings: acceptors, resends } = inFlight
+  const size = { commands: inFlight.waiters.length, bytes: inFlight.value.length }
+  return { slot, ballot, origin, ...size, queuedAt, proposedAt, acceptors, resends }
 }
 
 /**
@@ -241,14 +257,30 @@ export function onLearned(state: PeerState, slot: Slot, value: Uint8Array): void
   leadership.inFlight.delete(slot)
   leadership.inFlightBytes -= inFlight.value.length
   if (inFlight.waiters.length > 0) state.decidedWaiters.set(slot, inFlight.waiters)
+  tellDecided(state, leadership.ballot, slot, inFlight)
   decideInOrder(state, leadership)
+}
+
+/** What becomes of an open proposal is not seen here, unless it only waited for an earlier slot. */
+function tellLeft(
+  state: PeerState,
+  ballot: Ballot,
+  slot: Slot,
+  inFlight: InFlight,
+  reason: StepDownReason,
+): void {
+  if (inFlight.decidedAt !== 0) return tellDecided(state, ballot, slot, inFlight)
+  state.effects.event({ type: 'slotAbandoned', ...factsOf(ballot, slot, inFlight), reason })
 }
 
 /** Ceases to lead. What was proposed may be decided yet, by the next leader: waiters are lost. */
 export function stepDown(state: PeerState, reason: StepDownReason): void {
   const { leadership } = state
   if (leadership === null) return
-  for (const [, { waiters }] of leadership.inFlight) state.lostWaiters.push(...waiters)
+  for (const [slot, inFlight] of leadership.inFlight) {
+    state.lostWaiters.push(...inFlight.waiters)
+    tellLeft(state, leadership.ballot, slot, inFlight, reason)
+  }
   state.leadership = null
   state.role = 'follower'
   state.leader = null

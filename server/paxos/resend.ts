@@ -47,6 +47,7 @@ export function resend(state: PeerState, leadership: Leadership): void {
     for (const replica of leadership.followers.keys()) {
       if (inFlight.votes.has(replica)) continue
       state.effects.send(replica, message)
+      inFlight.resends = [...inFlight.resends, { to: replica, at: state.now }]
       state.effects.event({ type: 'resent', slot, to: replica })
     }
     if (bytes >= RESEND_ROUND_BYTES) break

@@ -16,7 +16,12 @@ export type SnapshotSource = {
   readonly slot: Slot
   readonly view: StoreSnapshot
   usedAt: number
+  /** replica → what it was sent of it. */
+  readonly sent: Map<number, Progress & { readonly startedAt: number }>
 }
+
+/** How much has gone over, repeated parts included. */
+type Progress = { chunks: number; keys: number; bytes: number }
 
 /** What is being received. Slot 0: no chunk came yet. */
 export type SnapshotTarget = {
@@ -26,6 +31,8 @@ export type SnapshotTarget = {
   replacement: StoreReplacement | null
   askedAt: number
   tries: number
+  readonly startedAt: number
+  readonly received: Progress
 }
 
 type Chunk = Extract<PaxosMessage, { type: 'snapshotChunk' }>
@@ -46,9 +53,20 @@ export function onSnapshotFetch(
   const after = message.slot === source.slot ? message.cursor : ''
   const chunk = readChunk(source, after, state.settings.snapshotChunkBytes)
   state.effects.send(from.replica, chunk)
+  const { replica } = from
+  const begun = after === '' ? undefined : source.sent.get(replica)
+  const sent = begun ?? { chunks: 0, keys: 0, bytes: 0, startedAt: state.now }
+  count(sent, chunk)
+  source.sent.set(replica, sent)
   if (!chunk.isLast) return
-  const bytes = chunk.entries.reduce((sum, [, value]) => sum + value.length, 0)
-  state.effects.event({ type: 'snapshotSent', slot: source.slot, to: from.replica, bytes })
+  source.sent.delete(replica)
+  state.effects.event({ type: 'snapshotSent', slot: source.slot, to: replica, ...sent })
+}
+
+function count(progress: Progress, { entries }: Chunk): void {
+  progress.chunks += 1
+  progress.keys += entries.length
+  for (const [key, value] of entries) progress.bytes += key.length + value.length
 }
 
 /** The view asked for; a new one when that is gone, or when its slot's log is gone already. */
@@ -58,7 +76,12 @@ function viewFor(state: PeerState, slot: Slot): SnapshotSource | null {
   if (held !== null && (held.slot === slot || (slot === 0 && isUseful))) return held
   if (state.applied === 0) return null
   held?.view.close()
-  state.snapshotSource = { slot: state.applied, view: state.store.snapshot(), usedAt: state.now }
+  state.snapshotSource = {
+    slot: state.applied,
+    view: state.store.snapshot(),
+    usedAt: state.now,
+    sent: new Map(),
+  }
   return state.snapshotSource
 }
 
@@ -128,6 +151,7 @@ export function onSnapshotChunk(state: PeerState, from: Sender, chunk: Chunk): b
     target.replacement = state.store.beginReplacement()
   } else if (chunk.after !== target.cursor) return false
   target.replacement?.put(chunk.entries)
+  count(target.received, chunk)
   target.cursor = chunk.entries.at(-1)?.[0] ?? target.cursor
   target.tries = 0
   if (chunk.isLast) return install(state, target)
@@ -137,6 +161,7 @@ export function onSnapshotChunk(state: PeerState, from: Sender, chunk: Chunk): b
 
 function install(state: PeerState, target: SnapshotTarget): boolean {
   const from = state.log.decided + 1
+  const behindSince = state.catchUp.behindSince ?? target.startedAt
   // What is open here was decided elsewhere, perhaps otherwise.
   stepDown(state, 'ballot')
   loseDecided(state)
@@ -146,8 +171,21 @@ function install(state: PeerState, target: SnapshotTarget): boolean {
   state.log.resetTo(target.slot)
   state.effects.record({ type: 'installed', slot: target.slot })
   state.applied = target.slot
-  state.effects.event({ type: 'caughtUp', from, to: target.slot, source: 'snapshot' })
+  tellInstalled(state, target, { from, behindSince })
   return true
+}
+
+function tellInstalled(
+  state: PeerState,
+  target: SnapshotTarget,
+  before: { readonly from: Slot; readonly behindSince: number },
+): void {
+  const { slot, source: replica, startedAt, received } = target
+  const { bytes } = received
+  const isLevel = slot >= state.catchUp.known
+  const part = { source: 'snapshot', to: slot, replica, bytes, isLevel } as const
+  state.effects.event({ type: 'snapshotInstalled', slot, replica, startedAt, ...received })
+  state.effects.event({ type: 'caughtUp', ...before, ...part })
 }
 
 /** What was decided here and not applied yet is skipped: its replies are in nobody's hands now. */

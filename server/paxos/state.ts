@@ -7,7 +7,7 @@ import type { Store } from '../store.ts'
 import type { Ballot } from './ballot.ts'
 import type { CatchUp } from './catch-up.ts'
 import type { Candidate } from './election.ts'
-import type { PaxosEvent } from './event.ts'
+import type { ElectionLoss, PaxosEvent } from './event.ts'
 import type { Log } from './log.ts'
 import type { Formation, Member, PaxosMessage, Slot } from './message.ts'
 import type { Leadership } from './proposer.ts'
@@ -71,8 +71,9 @@ export type PeerState = {
   applied: Slot
   /** The store is durable up to here. */
   flushed: Slot
-  /** Number of the last durable record. */
+  /** Number of the last durable record, and when it became so. */
   durable: number
+  durableAt: number
   readonly claims: Claim[]
   /** Of decided slots: requests to be answered when they are applied, in the order of commands. */
   readonly decidedWaiters: SlotMap<readonly (number | null)[]>
@@ -133,6 +134,23 @@ export function isMember(
 /** Holds back a message until everything recorded so far is durable. */
 export function claim(state: PeerState, to: number, build: ClaimBuild): void {
   state.claims.push({ after: state.effects.recordCount, to, build })
+}
+
+/** The candidate gives up, and follows. */
+export function loseElection(state: PeerState, reason: ElectionLoss): void {
+  const { candidate } = state
+  if (candidate === null) return
+  const { ballot, startedAt, preparedAt, timings: promises } = candidate
+  state.effects.event({
+    type: 'electionLost',
+    ballot,
+    reason,
+    startedAt,
+    preparedAt,
+    promises,
+  })
+  state.candidate = null
+  if (state.role === 'candidate') state.role = 'follower'
 }
 
 /** A fresh random wait of one election timeout. */

@@ -115,7 +115,9 @@ export class Follow {
     this.asked = null
     this.quiet = message.configs.length === 0 ? this.quiet + 1 : 0
     for (const config of message.configs) {
-      if (config.num === this.adopted + this.coming.size + 1) this.coming.set(config.num, config)
+      if (config.num !== this.adopted + this.coming.size + 1) continue
+      this.coming.set(config.num, config)
+      context.event({ type: 'configHeard', config: config.num })
     }
     this.on(context)
   }

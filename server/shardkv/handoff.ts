@@ -154,7 +154,16 @@ export class Handoff {
       size += key.length + value.length
     }
     const keys = entries.filter(([key]) => isData(key)).length
-    context.event({ type: 'handoffChunk', config, shard, direction: 'out', keys, bytes: size })
+    context.event({
+      type: 'handoffChunk',
+      config,
+      shard,
+      direction: 'out',
+      peer: transfer.to,
+      keys,
+      bytes: size,
+      isLeader: context.isLeader,
+    })
     transfer.sentKeys += keys
     transfer.sentBytes += size
     const { keys: allKeys, bytes, version } = this.state.shard(shard)
@@ -191,6 +200,7 @@ export class Handoff {
         if (transfer.isReleaseProposed) return
         context.propose(encodeCommand({ type: 'release', config, shard }), null)
         transfer.isReleaseProposed = true
+        context.event({ type: 'handoffAcknowledged', config, shard })
         return
       case 'progress':
         // A doubled answer to an earlier part says nothing new.

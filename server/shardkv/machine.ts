@@ -10,6 +10,7 @@ import type { Config } from '../shardmaster/config.ts'
 import type { StoreReader, StoreTransaction } from '../store.ts'
 import { readApplied } from '../store-meta.ts'
 import { type Command, decodeCommand, encodeCommand } from './command.ts'
+import type { ShardkvEvent } from './event.ts'
 import { Expiry } from './expiry.ts'
 import { canAdopt, Follow } from './follow.ts'
 import { Handoff } from './handoff.ts'
@@ -18,7 +19,15 @@ import type { ShardkvRequest } from './operation.ts'
 import { Receiver } from './receive.ts'
 import type { ShardkvReply } from './reply.ts'
 import type { ShardkvSettings } from './settings.ts'
-import { ABSENT, change, changeOf, isStranded, PHASES } from './shard.ts'
+import {
+  ABSENT,
+  type Change,
+  change,
+  changeOf,
+  isStranded,
+  PHASES,
+  type ShardState,
+} from './shard.ts'
 import { GroupState } from './state.ts'
 import { replyOfRun, runWrite } from './write.ts'
 
@@ -176,6 +185,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
   /** The next configuration, if it may be: the same decision on every replica. */
   private adopt(next: Config, slot: number, transaction: StoreTransaction, context: Context): void {
     const { gid, config: before } = this.state
+    const { isLeader } = context
     if (!canAdopt(this.state, next)) return
     let gained = 0
     let lost = 0
@@ -188,15 +198,20 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
       this.state.setShard(shard, change(this.state.shard(shard), kind, { config, from, to }))
       if (kind === 'leave' || kind === 'strand') {
         lost += 1
-        context.event({ type: 'handoffFrozen', config, shard, to, slot })
       } else gained += 1
-      if (kind !== 'begin' && kind !== 'resume') continue
-      const { keys, bytes } = this.state.shard(shard)
-      const isFirst = kind === 'begin'
-      context.event({ type: 'handoffInstalled', config, shard, keys, bytes, slot, isFirst })
+      const told = eventOf(kind, this.state.shard(shard), {
+        config,
+        shard,
+        from,
+        to,
+        slot,
+        isLeader,
+      })
+      if (told !== null) context.event(told)
     }
     this.state.setConfig(next, transaction)
-    context.event({ type: 'configAdopted', config: next.num, slot, gained, lost })
+    const config = next.num
+    context.event({ type: 'configAdopted', config, slot, gained, lost, isLeader })
   }
 
   private release(
@@ -207,7 +222,9 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     const state = this.state.shard(shard)
     if (state.phase !== 'leaving' || state.config !== config) return
     this.state.setShard(shard, { ...state, phase: 'releasing' })
-    context.event({ type: 'handoffReleased', config, shard, slot })
+    const { gid: to } = state
+    const { isLeader } = context
+    context.event({ type: 'handoffReleased', config, shard, to, slot, isLeader })
   }
 
   private sweep(
@@ -229,7 +246,8 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     if (keys.length >= sweepKeys) return
     const { config, installed } = state
     this.state.setShard(shard, { ...ABSENT, config, installed })
-    context.event({ type: 'shardSwept', shard, slot })
+    const { isLeader } = context
+    context.event({ type: 'shardSwept', config, shard, slot, isLeader })
   }
 
   finish(transaction: StoreTransaction): void {
@@ -250,7 +268,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     if (num <= this.settled) return
     for (const shard of this.state.moving) if (!isStranded(this.state.shard(shard))) return
     this.settled = num
-    context.event({ type: 'configSettled', config: num })
+    context.event({ type: 'configSettled', config: num, isLeader: context.isLeader })
   }
 
   onMessage(from: Sender, message: Message, context: Context): void {
@@ -310,6 +328,36 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
   private isSafeToStop(held: number): boolean {
     const isInConfig = this.state.config?.groups[String(this.state.gid)] !== undefined
     return !isInConfig && held === 0
+  }
+}
+
+/** What a configuration's change of one shard is for those who watch. */
+function eventOf(
+  kind: Change,
+  { keys, bytes }: ShardState,
+  place: {
+    readonly config: number
+    readonly shard: number
+    readonly from: number
+    readonly to: number
+    readonly slot: number
+    readonly isLeader: boolean
+  },
+): ShardkvEvent | null {
+  const { from, to, ...common } = place
+  switch (kind) {
+    case 'none':
+      return null
+    case 'leave':
+    case 'strand':
+      return { type: 'handoffFrozen', ...common, to, keys, bytes }
+    case 'await':
+      return { type: 'handoffAwaited', ...common, from }
+    case 'begin':
+    case 'resume':
+      return { type: 'handoffInstalled', ...common, from, keys, bytes, isFirst: kind === 'begin' }
+    default:
+      return unreachable(kind)
   }
 }
 

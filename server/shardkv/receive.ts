@@ -75,8 +75,10 @@ export class Receiver {
       config,
       shard,
       direction: 'in',
+      peer: state.gid,
       keys: entries.length,
       bytes: size,
+      isLeader: context.isLeader,
     })
     if (total === null) {
       return this.state.setShard(shard, { ...state, cursor, keys, bytes })
@@ -93,7 +95,9 @@ export class Receiver {
       bytes,
       version,
     })
-    context.event({ type: 'handoffInstalled', config, shard, keys, bytes, slot, isFirst: false })
+    const { isLeader } = context
+    const held = { from: state.gid, keys, bytes, isFirst: false }
+    context.event({ type: 'handoffInstalled', config, shard, slot, ...held, isLeader })
   }
 
   /** Tells the givers how far the log is now. */

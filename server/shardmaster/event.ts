@@ -1,4 +1,5 @@
-// What a shardmaster's state machine tells about itself.
+// What a shardmaster's state machine tells about itself. Each replica applies the same log and tells
+// the same; `isLeader` says whether it led then.
 
 import type { Cause } from './config.ts'
 
@@ -9,5 +10,17 @@ export type ShardmasterEvent =
       readonly slot: number
       readonly cause: Cause
       readonly movedShards: number
+      readonly groups: number
+      readonly isLeader: boolean
     }
-  | { readonly type: 'changeRefused'; readonly op: string; readonly kind: string }
+  | {
+      readonly type: 'changeRefused'
+      readonly op: string
+      readonly kind: string
+      readonly actor: string
+      readonly reason: string
+      /** The latest configuration, which stays. */
+      readonly config: number
+      readonly slot: number
+      readonly isLeader: boolean
+    }

@@ -94,7 +94,8 @@ class ShardmasterMachine implements Machine<ShardmasterRequest, ShardmasterReply
     transaction: StoreTransaction,
     context: Context,
   ): ShardmasterReply | null {
-    const place = { applied, transaction, tell: context.event.bind(context) }
+    const { isLeader } = context
+    const place = { applied, transaction, isLeader, tell: context.event.bind(context) }
     return this.state.apply(decodeCommand(command), place)
   }
 

@@ -27,6 +27,7 @@ import { countSessions, expireSessions, readSession, writeSession } from './sess
 export type Place = {
   readonly applied: Applied
   readonly transaction: StoreTransaction
+  readonly isLeader: boolean
   readonly tell: (event: ShardmasterEvent) => void
 }
 
@@ -87,26 +88,28 @@ export class ShardmasterState {
   private run(command: ChangeCommand, latest: Config, place: Place): Outcome {
     const { change, actor, reason, ifConfig, lastLeaveKeys } = command
     if (ifConfig !== null && ifConfig !== latest.num) {
-      place.tell({ type: 'changeRefused', op: change.op, kind: 'condition-failed' })
+      tellRefused(command, 'condition-failed', latest, place)
       return { type: 'conditionFailed', latest: latest.num }
     }
     const wasUsed = (gid: number) => this.history.wasUsed(place.transaction, gid)
     const at = place.applied.wallMs
     const result = applyChange(latest, change, { actor, reason, at, wasUsed, lastLeaveKeys })
     if (result.type === 'refused') {
-      place.tell({ type: 'changeRefused', op: change.op, kind: result.kind })
+      tellRefused(command, result.kind, latest, place)
       return { ...result, latest: latest.num }
     }
     if (result.type === 'config') this.append(result.config, place)
     return { type: 'config', num: result.config.num, isNew: result.type === 'config' }
   }
 
-  private append(config: Config, { transaction, applied, tell }: Place): void {
+  private append(config: Config, { transaction, applied, isLeader, tell }: Place): void {
     const before = this.history.latest
     this.history.append(transaction, config)
     const movedShards = before === null ? 0 : countMoves(before.shards, config.shards)
     const { num, cause } = config
-    tell({ type: 'configDecided', num, slot: applied.slot, cause, movedShards })
+    const groups = Object.keys(config.groups).length
+    const { slot } = applied
+    tell({ type: 'configDecided', num, slot, cause, movedShards, groups, isLeader })
   }
 
   private expire(command: ExpireCommand, { transaction, applied }: Place): void {
@@ -119,4 +122,15 @@ export class ShardmasterState {
     assert(config !== null, 'a session names only configurations that were decided')
     return { type: 'config', config, isNew: outcome.isNew }
   }
+}
+
+function tellRefused(
+  { change, actor, reason }: ChangeCommand,
+  kind: string,
+  latest: Config,
+  { tell, applied, isLeader }: Place,
+): void {
+  const { slot } = applied
+  const config = latest.num
+  tell({ type: 'changeRefused', op: change.op, kind, actor, reason, config, slot, isLeader })
 }

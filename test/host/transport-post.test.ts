@@ -60,6 +60,7 @@ const accepted = (slot: number): Message => ({
   sentAt: 0,
   applied: 0,
   durableMicros: 1,
+  answeredMicros: 1,
 })
 
 test('the answer to a message comes in the response of its POST', async () => {

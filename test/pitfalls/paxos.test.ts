@@ -241,7 +241,7 @@ test('C1: a vote in the name of a former or a later life of a member does not co
   const message = { type: 'accepted' as const, ballot, slot, confirm, sentAt, applied: 0 }
   for (const incarnation of ['a1x', 'a0', '']) {
     const from = { gid: 1, replica: 1, incarnation }
-    group.inject({ from, to: 0, message: { ...message, durableMicros: 0 } })
+    group.inject({ from, to: 0, message: { ...message, durableMicros: 0, answeredMicros: 0 } })
   }
   assert.is(group.replies.get(id), undefined)
 })

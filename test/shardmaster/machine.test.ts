@@ -318,12 +318,14 @@ test('tells what it decided and refused', () => {
   const told = group.first.events.map(event =>
     event.type === 'configDecided' ? [event.num, event.slot, event.movedShards] : event,
   )
+  const by = { actor: 'a', reason: 'r', isLeader: true }
+  const refused = { type: 'changeRefused', op: 'leave', config: 2, ...by }
   assert.equal(told, [
     [0, 1, 0],
     [1, 2, 10],
     [2, 3, 5],
-    { type: 'changeRefused', op: 'leave', kind: 'unknown-group' },
-    { type: 'changeRefused', op: 'leave', kind: 'condition-failed' },
+    { ...refused, kind: 'unknown-group', slot: 4 },
+    { ...refused, kind: 'condition-failed', slot: 5 },
   ])
 })
 

@@ -1,7 +1,7 @@
 // A group of real replicas in the hands of a test: no time passes, no record becomes durable and no
 // message arrives unless the test says so. For scenarios that chance would rarely find.
 
-import type { Input, Message, Output, Replica, Sender } from '../../server/contract.ts'
+import type { Event, Input, Message, Output, Replica, Sender } from '../../server/contract.ts'
 import type { Applied, Machine, MachineContext } from '../../server/machine.ts'
 import type { LogRecord } from '../../server/paxos/record.ts'
 import { DEFAULT_SETTINGS, type Settings } from '../../server/paxos/settings.ts'
@@ -72,6 +72,8 @@ export class DirectedGroup {
   readonly wire: OnWire[] = []
   readonly replies = new Map<number, { type: string; log?: string }>()
   readonly lives: Life[] = []
+  /** What each step told, in order. */
+  readonly told: { readonly replica: number; readonly events: readonly Event[] }[] = []
   private readonly settings: Settings
   private readonly count: number
   private nextId = 1
@@ -136,6 +138,7 @@ export class DirectedGroup {
     const life = this.life(replica)
     const output = life.core.step({ micros: life.micros, wallMs: 1 }, inputs)
     life.records.push(...output.records)
+    if (output.events.length > 0) this.told.push({ replica, events: output.events })
     const from = { gid: 1, replica, incarnation: life.incarnation }
     for (const { to, message } of output.sends) {
       for (const address of to) this.wire.push({ from, to: address.replica, message })

@@ -133,6 +133,7 @@ const STATUS = {
   role: 'follower' as const,
   leader: null,
   ballot: '1.0',
+  formation: null,
   slots: { first: 1, decided: 0, applied: 0, durable: 0 },
   members: [],
   isReady: true,

@@ -103,6 +103,7 @@ export const STATUS: NodeStatus = {
   role: 'leader',
   leader: 0,
   ballot: '1.0',
+  formation: null,
   slots: { first: 1, decided: 1, applied: 1, durable: 1 },
   members: [0, 1, 2].map(replica => ({
     replica,
