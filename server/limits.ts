@@ -37,6 +37,8 @@ export const SESSION_FORGET_MS = 7 * 24 * 3_600_000
 /** Sessions looked at by one logged expiry. */
 export const SESSION_EXPIRY_STEP = 1000
 export const SESSION_EXPIRY_INTERVAL_MS = 60_000
+/** Such commands in the log's queue at once: clients' writes must not wait behind a long round. */
+export const SESSION_EXPIRIES_OPEN_MAX = 16
 
 // Paxos.
 /** Commands in one slot. */

@@ -1,8 +1,10 @@
 // Sessions of clients that went away: the leader has each shard looked through now and then, a
 // bounded number of sessions per command, and the log's own time decides, so that all replicas
 // agree. An idle session first gives up its replies and only refuses; much later it is forgotten.
+// A few commands are on their way at once, and a round begins when the last one is over: on a slow
+// disk they would otherwise pile up before everything else in the log.
 
-import { SESSION_FORGET_MS } from '../limits.ts'
+import { SESSION_EXPIRIES_OPEN_MAX, SESSION_FORGET_MS } from '../limits.ts'
 import type { MachineContext } from '../machine.ts'
 import { decodeSession, encodeSession, retired } from '../session.ts'
 import type { StoreEntry, StoreTransaction } from '../store.ts'
@@ -16,8 +18,10 @@ const MS = 1000
 export class Expiry {
   private readonly state: GroupState
   private nextAt = Number.POSITIVE_INFINITY
-  /** Shards whose sessions go on after the last one looked at. */
-  private readonly unfinished: { shard: number; after: string }[] = []
+  /** What is left of the round: a shard, and the last session of it that was looked at. */
+  private left: { readonly shard: number; readonly after: string }[] = []
+  /** Commands proposed and not applied. */
+  private open = 0
 
   constructor(state: GroupState) {
     this.state = state
@@ -25,27 +29,34 @@ export class Expiry {
 
   clear(): void {
     this.nextAt = Number.POSITIVE_INFINITY
-    this.unfinished.length = 0
+    this.left = []
+    this.open = 0
   }
 
   wakeAt(): number {
-    return this.unfinished.length > 0 ? 0 : this.nextAt
+    if (this.open >= SESSION_EXPIRIES_OPEN_MAX) return Number.POSITIVE_INFINITY
+    if (this.left.length > 0) return 0
+    return this.open > 0 ? Number.POSITIVE_INFINITY : this.nextAt
   }
 
-  /** Only on a leader. What a round left over goes on by itself: it must not begin the next round. */
+  /** Only on a leader. */
   on(context: MachineContext<ShardkvReply>): void {
-    const { micros } = context.now
-    for (const { shard, after } of this.unfinished.splice(0)) {
-      context.propose(encodeCommand({ type: 'expire', shard, after }), null)
+    if (this.open === 0 && this.left.length === 0) this.beginRound(context.now.micros)
+    const room = SESSION_EXPIRIES_OPEN_MAX - this.open
+    for (const { shard, after } of this.left.splice(0, room)) {
+      if (context.propose(encodeCommand({ type: 'expire', shard, after }), null) === 'taken') {
+        this.open += 1
+      }
     }
-    if (this.nextAt === Number.POSITIVE_INFINITY) {
-      this.nextAt = micros + this.state.settings.sessionExpiryIntervalMs * MS
-    }
-    if (micros < this.nextAt) return
+  }
+
+  private beginRound(micros: number): void {
+    const isFirst = this.nextAt === Number.POSITIVE_INFINITY
+    if (!isFirst && micros < this.nextAt) return
     this.nextAt = micros + this.state.settings.sessionExpiryIntervalMs * MS
+    if (isFirst) return
     for (const [shard, { phase }] of this.state.shards) {
-      if (phase !== 'serving') continue
-      context.propose(encodeCommand({ type: 'expire', shard, after: '' }), null)
+      if (phase === 'serving') this.left.push({ shard, after: '' })
     }
   }
 
@@ -57,6 +68,7 @@ export class Expiry {
     context: MachineContext<ShardkvReply>,
   ): void {
     const { shard, after } = command
+    this.open = Math.max(0, this.open - 1)
     if (this.state.shard(shard).phase !== 'serving') return
     const looked: StoreEntry[] = []
     for (const entry of transaction.range(sessionRangeAfter(shard, after))) {
@@ -81,6 +93,6 @@ export class Expiry {
       !context.isLeader
     )
       return
-    this.unfinished.push({ shard, after: relativeKey(last).slice(1) })
+    this.left.push({ shard, after: relativeKey(last).slice(1) })
   }
 }

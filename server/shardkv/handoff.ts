@@ -183,7 +183,7 @@ export class Handoff {
     if (result.type !== 'notLeader') this.takers.set(from.gid, from.replica)
     // Only the answer to what is under way may send more: else each doubled one would send again.
     const isAwaited = transfer.sentAt !== null && transfer.replica === from.replica
-    if (isAwaited || result.type === 'installed') this.take(transfer, shard, result, context)
+    if (isAwaited || isNews(transfer, result)) this.take(transfer, shard, result, context)
     this.on(context)
   }
 
@@ -206,6 +206,7 @@ export class Handoff {
         // A doubled answer to an earlier part says nothing new.
         if (result.cursor <= transfer.cursor && transfer.cursor !== '') return
         transfer.cursor = result.cursor
+        transfer.replica = this.takers.get(transfer.to) ?? transfer.replica
         transfer.patienceMs = HANDOFF_TIMEOUT_MIN_MS
         transfer.sentAt = null
         transfer.nextAt = micros
@@ -251,4 +252,12 @@ export class Handoff {
   private wakeBy(at: number): void {
     this.wake = Math.min(this.wake, at)
   }
+}
+
+/**
+ * What is in the receiver's log is so whoever tells it, and however late: a slow one may answer when
+ * another was asked meanwhile. It is new only once.
+ */
+function isNews({ cursor }: Transfer, result: ReceiveResult): boolean {
+  return result.type === 'installed' || (result.type === 'progress' && result.cursor > cursor)
 }

@@ -66,6 +66,22 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     by: { file: 'test/pitfalls/clients.test.ts', test: 'R3' },
   },
   {
+    name: 'expiry-piles-up',
+    row: 'R3',
+    file: 'server/shardkv/expiry.ts',
+    find: 'if (this.open === 0 && this.left.length === 0) this.beginRound',
+    replace: 'if (this.left.length === 0) this.beginRound',
+    by: { file: 'test/shardkv/found.test.ts', test: 'pile up' },
+  },
+  {
+    name: 'slow-receiver-not-believed',
+    row: 'H7',
+    file: 'server/shardkv/handoff.ts',
+    find: "return result.type === 'installed' || (result.type === 'progress' && result.cursor > cursor)",
+    replace: "return result.type === 'installed'",
+    by: { file: 'test/shardkv/found.test.ts', test: 'slow receiver' },
+  },
+  {
     name: 'sessions-stay-behind',
     row: 'H1',
     file: 'server/shardkv/handoff.ts',

@@ -3,6 +3,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Message } from '../../server/contract.ts'
+import { SESSION_EXPIRIES_OPEN_MAX } from '../../server/limits.ts'
 import type { GroupReply, MachineContext } from '../../server/machine.ts'
 import { decodeCommand } from '../../server/shardkv/command.ts'
 import { createShardkvMachine, type ShardkvMachine } from '../../server/shardkv/machine.ts'
@@ -54,6 +55,11 @@ class LoneLeader {
     this.machine.onApplied(this.context())
     if (this.machine.wakeAt() <= this.micros) this.machine.onTick(this.context())
     return true
+  }
+
+  /** How many commands wait for a slot. */
+  get waiting(): number {
+    return this.queue.length
   }
 
   pass(ms: number): void {
@@ -145,6 +151,53 @@ test('a round of expiry that takes several commands does not begin the next one'
   leader.pass(1_000)
   for (let turns = 0; leader.turn(); turns++) assert.ok(turns < 100, 'the round ends')
   assert.equal(leader.ran, new Array(6).fill('expire'), 'five sessions, and then nothing')
+})
+
+test('rounds of expiry do not pile up in the log where it is slow', () => {
+  const leader = new LoneLeader({ sessionExpiryStep: 1, sessionExpiryIntervalMs: 1_000 })
+  leader.follow(config(0, [0, 0]))
+  leader.follow(config(1, [1, 1]))
+  for (const key of ['a', 'b']) leader.write('c', key)
+  for (let second = 0; second < 5; second++) leader.pass(1_000)
+  assert.is(leader.waiting, 2, 'one command for each shard')
+  while (leader.turn());
+  leader.ran.length = 0
+  leader.pass(1_000)
+  while (leader.turn());
+  assert.equal(leader.ran, new Array(4).fill('expire'), 'and the next round comes all the same')
+})
+
+test('a long round of expiry has few commands in the log at once', () => {
+  const shards = new Array(SESSION_EXPIRIES_OPEN_MAX + 5).fill(1)
+  const leader = new LoneLeader({ sessionExpiryIntervalMs: 1_000 })
+  leader.follow(config(0, new Array(shards.length).fill(0)))
+  leader.follow(config(1, shards))
+  leader.pass(1_000)
+  leader.pass(1_000)
+  assert.is(leader.waiting, SESSION_EXPIRIES_OPEN_MAX)
+  leader.ran.length = 0
+  for (let turns = 0; leader.turn(); turns++) assert.ok(turns < 100, 'the round ends')
+  // The second round was due meanwhile, and follows at once.
+  assert.is(leader.ran.length % shards.length, 0, 'every shard was looked at')
+})
+
+test('a slow receiver is believed though another replica was asked meanwhile', () => {
+  const leader = new LoneLeader({ handoffsParallel: 1, handoffChunkBytes: 1 })
+  leader.follow(config(0, [0]))
+  leader.follow(config(1, [1]))
+  leader.write('c', 'a')
+  leader.follow(config(2, [2]))
+  leader.pass(200)
+  const parts = () =>
+    leader.sent.flatMap(({ to, message }) =>
+      message.type === 'receiveShard' ? [`${to} after '${message.after}'`] : [],
+    )
+  assert.equal(parts(), ["0 after ''", "1 after ''"])
+  const result = { type: 'progress', cursor: 'da' } as const
+  leader.hear(2, 0, { type: 'receiveShardReply', config: 2, shard: 0, result })
+  assert.equal(parts(), ["0 after ''", "1 after ''", "0 after 'da'"])
+  leader.hear(2, 0, { type: 'receiveShardReply', config: 2, shard: 0, result })
+  assert.is(parts().length, 3, 'told again, it is not new')
 })
 
 test('the next shard is offered to the replica that took the last one', () => {

@@ -31,6 +31,8 @@ type GroupHistory = {
   readonly states: Map<number, number>
   /** slot and ballot → hash of what the ballot's leader proposed. */
   readonly proposals: Map<string, number>
+  /** The most open slots that a replica ever had from an earlier life or an earlier leader. */
+  takenOver: number
 }
 
 /** What one replica has on its disk, and what it has told others that it has. */
@@ -65,8 +67,13 @@ export class Oracle implements Watcher {
     return highest
   }
 
-  /** I13: what is on disk must account for everything that this replica ever told others. */
   onStart(node: AnyNode): void {
+    this.noteTakenOver(node, node.status()?.log.entries ?? 0)
+    this.checkDisk(node)
+  }
+
+  /** I13: what is on disk must account for everything that this replica ever told others. */
+  private checkDisk(node: AnyNode): void {
     const acceptor = this.acceptor(node)
     const onDisk = new Map<number, Ballot>()
     let promised = ZERO_BALLOT
@@ -92,7 +99,7 @@ export class Oracle implements Watcher {
    * there. Costs as much as a start: to be asked now and then.
    */
   checkRebuilt(node: AnyNode): void {
-    this.onStart(node)
+    this.checkDisk(node)
     const store = node.rebuild()
     const slot = store.applied()
     const known = this.group(node.address.gid).states.get(slot)
@@ -106,11 +113,14 @@ export class Oracle implements Watcher {
     const status = node.status()
     // Whoever started just now holds all that its store was not durable for, until it knows more.
     if (status === null || !status.isReady) return
-    const { log } = status
+    const { log, slots } = status
     const { retainedSlots, pipelineSlots, candidateLag } = settings
     const bound = 2 * retainedSlots + pipelineSlots + candidateLag + 1
-    this.check(node, log.entries <= bound, `I11: the log has ${log.entries} entries`)
-    this.check(node, log.inFlight <= bound, `I11: ${log.inFlight} slots are open`)
+    const decided = slots.decided - slots.first + 1
+    const open = Math.max(log.entries - decided, log.inFlight)
+    const openMax = bound + this.group(node.address.gid).takenOver
+    this.check(node, decided <= bound, `I11: the log has ${decided} decided entries`)
+    this.check(node, open <= openMax, `I11: ${open} slots are open`)
   }
 
   /** S5: what was durable before the last write is not given up in silence. */
@@ -199,6 +209,7 @@ export class Oracle implements Watcher {
         this.check(node, this.isChosen(node, slot), `P7: applied slot ${slot} is chosen`)
       }
     }
+    if (event.type === 'electionWon') this.noteTakenOver(node, event.inherited + event.noops + 1)
     if (event.type === 'slotDecided') {
       this.check(node, this.isChosen(node, event.slot), `decided slot ${event.slot} is chosen`)
     }
@@ -217,6 +228,11 @@ export class Oracle implements Watcher {
     const known = states.get(slot)
     if (known === undefined) states.set(slot, node.store.hash)
     else this.check(node, known === node.store.hash, `I4: one state after slot ${slot}`)
+  }
+
+  private noteTakenOver(node: AnyNode, slots: number): void {
+    const group = this.group(node.address.gid)
+    group.takenOver = Math.max(group.takenOver, slots)
   }
 
   private checkFormation(node: AnyNode, formation: string): void {
@@ -327,7 +343,13 @@ export class Oracle implements Watcher {
 }
 
 function noHistory(): Omit<GroupHistory, 'size'> {
-  return { formation: null, slots: new Map(), states: new Map(), proposals: new Map() }
+  return {
+    formation: null,
+    slots: new Map(),
+    states: new Map(),
+    proposals: new Map(),
+    takenOver: 0,
+  }
 }
 
 function isAtLeast(a: Ballot, b: Ballot): boolean {
