@@ -3,7 +3,7 @@
 
 import { InvariantError } from '../server/assert.ts'
 import type { Backend, PeerCaller } from '../server/backend.ts'
-import type { Address, Event, Now, Replica } from '../server/contract.ts'
+import type { Address, Replica } from '../server/contract.ts'
 import type { CallSchema } from '../server/host/call-schema.ts'
 import { systemClock } from '../server/host/clock.ts'
 import { createHost, type Host } from '../server/host/host.ts'
@@ -23,6 +23,7 @@ import { describe, type Life, Refusal, type Running } from './life.ts'
 import type { ShardkvOptions, ShardmasterOptions } from './options.ts'
 import { readSecret } from './secrets.ts'
 import { openStorage, type Storage } from './storage.ts'
+import { type EventSink, fanOut } from './telemetry/telemetry.ts'
 import { version } from './version.ts'
 
 /** What the routes of a node stand on. */
@@ -43,7 +44,8 @@ export type NodeParts<Request, Reply> = {
   /** URL of a replica of another group, where the machine does not know it. */
   readonly urlOf: (address: Address) => string | null
   readonly createApp: (parts: AppParts<Request, Reply | GroupReply>) => HttpApp
-  readonly onEvents?: (events: readonly Event[], now: Now) => void
+  /** Who else is told what happens. */
+  readonly onEvents?: EventSink
 }
 
 export type StartedNode<Request, Reply> = Running & {
@@ -141,7 +143,7 @@ class Assembly<Request, Reply> {
       appliedSlot: () => core.applied,
       encodeRecord,
       slotOf,
-      onEvents: onEvents ?? (() => undefined),
+      onEvents: fanOut(onEvents === undefined ? [] : [onEvents]),
       onFatal: this.life.onFatal,
     })
   }
