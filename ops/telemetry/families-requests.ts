@@ -1,6 +1,6 @@
 // Metrics of requests: what clients ask of a node's HTTP API, and how they are answered.
 
-import { PROBLEM_CODES } from '../../server/http/problem.ts'
+import { ANSWER_CODES, BATCH_OPS, REQUEST_OPS } from '../../server/http/traffic.ts'
 import {
   counter,
   GROUPS,
@@ -12,21 +12,17 @@ import {
   withExemplars,
 } from './metric-family.ts'
 
-/** `other` is all that is asked beside: status, metrics, the API's page, what does not exist. */
-const OPS = [
-  ...['get', 'put', 'puthash', 'delete', 'batch'],
-  ...['config', 'history', 'watch', 'join', 'leave', 'move', 'other'],
-]
-const TIMED = OPS.filter(op => op !== 'watch' && op !== 'other')
-const BATCH_OPS = ['get', 'put', 'puthash', 'delete', 'cas']
-/** `ok`, or the code of the problem as in `urn:shardglass:CODE`. */
-const CODES = ['ok', ...PROBLEM_CODES]
+const TIMED = REQUEST_OPS.filter(op => op !== 'watch' && op !== 'other')
 
 export const REQUEST_FAMILIES = {
-  requests_total: counter(NODES, 'Requests answered, by operation and outcome', {
-    op: OPS,
-    code: CODES,
-  }),
+  requests_total: counter(
+    NODES,
+    'Requests answered, by operation and outcome: ok, or the code as in urn:shardglass:CODE',
+    {
+      op: REQUEST_OPS,
+      code: ANSWER_CODES,
+    },
+  ),
   request_duration_seconds: withExemplars(
     histogram(
       NODES,
@@ -41,7 +37,7 @@ export const REQUEST_FAMILIES = {
   }),
   batch_operations_total: counter(GROUPS, 'Operations inside batch requests, by outcome', {
     op: BATCH_OPS,
-    code: CODES,
+    code: ANSWER_CODES,
   }),
   shard_operations_total: counter(
     GROUPS,

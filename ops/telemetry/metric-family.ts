@@ -3,6 +3,10 @@
 // process a series comes from is said by the target's labels (cluster, role, group, replica), which
 // service discovery sets, so no family repeats them.
 
+import { powers } from '../../server/tally.ts'
+
+export { LATENCY_SECONDS as LATENCY, ROUND_TRIP_SECONDS as ROUND_TRIP } from '../../server/tally.ts'
+
 export const PREFIX = 'shardglass_'
 
 /** Which processes export a family. */
@@ -63,21 +67,12 @@ export function withExemplars<Kind extends Family>(family: Kind): Kind {
   return { ...family, hasExemplars: true }
 }
 
-/** `count` bounds, each `factor` times the one before. */
-function powers(first: number, factor: number, count: number): readonly number[] {
-  return Array.from({ length: count }, (_, index) => first * factor ** index)
-}
-
-/** Seconds: requests and all that is part of one, 0.25 ms … 4.096 s. */
-export const LATENCY = powers(0.00025, 2, 15)
-/** Seconds: what passes between processes, 0.1 ms … 0.4096 s. */
-export const ROUND_TRIP = powers(0.0001, 2, 13)
 /** Seconds: handoffs, elections, and what else people wait for. */
 export const LONG = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
 /** Bytes: 64 B … 4 MiB. */
-export const SIZE = powers(64, 4, 9)
+export const SIZE = powers({ first: 64, factor: 4, count: 9 })
 /** Things in a batch: 1 … 1,024. */
-export const COUNT = powers(1, 2, 11)
+export const COUNT = powers({ first: 1, factor: 2, count: 11 })
 
 /** Replicas of a group, by id. */
 export const PEERS: LabelValues = ['0', '1', '2', '3', '4', '5', '6', '7', '8']

@@ -22,6 +22,7 @@ import { SHARDKV_SCHEMAS, SHARDMASTER_SCHEMAS } from './schemas.ts'
 import { type ShardmasterRoutesOptions, shardmasterRoutes } from './shardmaster-routes.ts'
 import { type StatusRoutesOptions, statusRoutes } from './status-routes.ts'
 import { parseQuery, splitTarget, targetProblem } from './target.ts'
+import { Traffic } from './traffic.ts'
 import { WebExchange } from './web-exchange.ts'
 
 /** Node's objects are absent where the app is called without a server. */
@@ -37,6 +38,8 @@ export type AppOptions = StatusRoutesOptions & {
   readonly answerTimeoutMs?: number
   /** Routes of other parts of the node, such as metrics; they name their roles as well. */
   readonly moreRoutes?: readonly Route[]
+  /** Where requests are counted; its reader's, or one of its own. */
+  readonly traffic?: Traffic
 }
 
 export type HttpApp = {
@@ -44,13 +47,15 @@ export type HttpApp = {
   readonly routes: readonly Route[]
   readonly auth: Auth
   readonly onFault: (error: unknown) => void
+  readonly traffic: Traffic
   /** Ends the event streams, which would keep a closing server waiting. */
   endStreams(): void
   /** Serves a request of a hot route; false for all others, which are Hono's. */
   serveHot(objects: NodeObjects): boolean
 }
 
-export function createShardkvApp(options: AppOptions & KvRoutesOptions): HttpApp {
+export function createShardkvApp(given: AppOptions & Omit<KvRoutesOptions, 'traffic'>): HttpApp {
+  const options = { ...given, traffic: given.traffic ?? new Traffic() }
   const routes: Route[] = [...kvRoutes(options), ...(options.moreRoutes ?? [])]
   const title = 'Shardglass key/value node'
   const api = { title, routes: () => routes, schemas: SHARDKV_SCHEMAS }
@@ -80,7 +85,8 @@ type Gate = {
 }
 
 function createApp(options: AppOptions, routes: readonly Route[]): HttpApp {
-  const shared = newShared(options.answerTimeoutMs)
+  const { answerTimeoutMs, traffic = new Traffic() } = options
+  const shared = newShared({ answerTimeoutMs, traffic })
   const gate: Gate = { options, shared, isOwnHost: ownHost(options.ownHosts ?? []) }
   const hono = new Hono<Env>({
     strict: true,
@@ -97,6 +103,7 @@ function createApp(options: AppOptions, routes: readonly Route[]): HttpApp {
   hono.onError((error, context) => {
     options.onFault(error)
     const exchange = exchangeOf(context, shared)
+    exchange.begin('other')
     return answered(exchange, problemAnswer(FAULT, mayChange(exchange)))
   })
   const endStreams = (): void => {
@@ -109,6 +116,7 @@ function createApp(options: AppOptions, routes: readonly Route[]): HttpApp {
     routes,
     auth: options.auth,
     onFault: options.onFault,
+    traffic,
     endStreams,
     serveHot: objects => serveHot(gate, hot, objects),
   }
@@ -121,8 +129,9 @@ function serve(gate: Gate, route: Route, context: Context<Env>): Response | Prom
   return responseOf(exchange)
 }
 
-/** Lets a request in or refuses it. */
+/** Lets a request in or refuses it; whatever is thrown on the way is answered. */
 function admit(gate: Gate, route: Route, exchange: Exchange): void {
+  exchange.begin(route.op ?? 'other')
   const fault = (error: unknown): void => {
     gate.options.onFault(error)
     exchange.answer(problemAnswer(FAULT, route.mayChange))
@@ -134,10 +143,12 @@ function admit(gate: Gate, route: Route, exchange: Exchange): void {
       fault(error)
     }
   }
-  const result = admitted(gate, route, exchange, attempt)
-  if (result === null) return
-  if (!(result instanceof Promise)) return exchange.answer(toAnswer(result, route))
-  result.then(found => exchange.answer(toAnswer(found, route)), fault)
+  attempt(() => {
+    const result = admitted(gate, route, exchange, attempt)
+    if (result === null) return
+    if (!(result instanceof Promise)) return exchange.answer(toAnswer(result, route))
+    result.then(found => exchange.answer(toAnswer(found, route)), fault)
+  })
 }
 
 function admitted(
@@ -165,13 +176,7 @@ function serveHot(gate: Gate, hot: readonly HotRoute[], objects: NodeObjects): b
   if (url === undefined) return false
   for (const { route, prefix } of hot) {
     if (route.method !== method || !url.startsWith(prefix)) continue
-    const exchange = new NodeExchange(objects, gate.shared)
-    try {
-      admit(gate, route, exchange)
-    } catch (error) {
-      gate.options.onFault(error)
-      exchange.answer(problemAnswer(FAULT, route.mayChange))
-    }
+    admit(gate, route, new NodeExchange(objects, gate.shared))
     return true
   }
   return false
@@ -218,6 +223,7 @@ function originProblem(exchange: Exchange, route: Route): Problem | null {
 
 function serveUnknown(gate: Gate, routes: readonly Route[], context: Context<Env>) {
   const exchange = exchangeOf(context, gate.shared)
+  exchange.begin('other')
   const wrong = targetProblem(exchange.target, gate.isOwnHost)
   const found = wrong ?? noRouteProblem(routes, exchange)
   return answered(exchange, problemAnswer(found, mayChange(exchange)))

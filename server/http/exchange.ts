@@ -4,13 +4,19 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ANSWER_TIMEOUT_MS } from './bounds.ts'
-import type { Problem } from './problem.ts'
+import type { Problem, ProblemCode } from './problem.ts'
+import { type RequestOp, Traffic } from './traffic.ts'
 
 export type Answer = {
   readonly status: number
   /** Flat list of names and values. */
   readonly headers: readonly string[]
   readonly body: string | Uint8Array | null | EventStream
+  /** Set where it is the answer of a problem. */
+  readonly problem?: ProblemCode
+  /** Of a write that was run: the slot that decided it, in the log of `group`. */
+  readonly slot?: number
+  readonly group?: number
 }
 
 /** Server-sent events, already formatted; ends soon after the signal is aborted. */
@@ -27,6 +33,8 @@ export interface Exchange {
   header(name: string): string | undefined
   /** `done` gets the whole body or why it is refused; never called when the client went away. */
   readBody(bytesMax: number, done: (body: Buffer | Problem) => void): void
+  /** Counts it from here on, until its answer. */
+  begin(op: RequestOp): void
   /** Exactly once. */
   answer(answer: Answer): void
 }
@@ -41,10 +49,14 @@ export type ExchangeShared = {
   readonly answerTimeoutMs: number
   /** Bytes of bodies whose requests are not answered yet. */
   bodyBytes: number
+  readonly traffic: Traffic
 }
 
-export function newShared(answerTimeoutMs: number = ANSWER_TIMEOUT_MS): ExchangeShared {
-  return { streams: new Set(), isClosing: false, answerTimeoutMs, bodyBytes: 0 }
+export function newShared(
+  options: { readonly answerTimeoutMs?: number | undefined; readonly traffic?: Traffic } = {},
+): ExchangeShared {
+  const { answerTimeoutMs = ANSWER_TIMEOUT_MS, traffic = new Traffic() } = options
+  return { streams: new Set(), isClosing: false, answerTimeoutMs, bodyBytes: 0, traffic }
 }
 
 export type NodeObjects = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse }

@@ -8,6 +8,7 @@ import type { Answer } from './exchange.ts'
 import type { ShardkvGateway } from './gateways.ts'
 import type { Lanes } from './lanes.ts'
 import { type Outcome, type Problem, problem } from './problem.ts'
+import type { Traffic } from './traffic.ts'
 
 /** Where a key lives, as far as this replica knows. */
 export type KeyPlace = {
@@ -23,6 +24,7 @@ export type KvRoutesOptions = {
   readonly lanes: Lanes
   /** Where this replica believes a key to live. */
   readonly describe: (key: ByteString) => KeyPlace
+  readonly traffic: Traffic
 }
 
 /** What an answer is made of, beside the reply. */
@@ -32,6 +34,20 @@ export type ReplyContext = {
   readonly traceParent: string | null
   /** The client routes by itself: tell it where to go. */
   readonly isDirect: boolean
+}
+
+/** By shard, what was run for a client of this node. */
+export function countRun(
+  traffic: Traffic,
+  request: ShardkvRequest,
+  reply: ShardkvReply | null,
+  shard: number,
+): void {
+  const type = reply?.type
+  if (type !== 'ok' && type !== 'noSuchKey' && type !== 'conditionFailed') return
+  if (request.type === 'write') return traffic.shardWrites.add(shard)
+  traffic.shardReads.add(shard)
+  if (reply?.staleMicros !== undefined) traffic.staleReads += 1
 }
 
 const VALUE_HEADERS = [
@@ -50,21 +66,24 @@ export function kvAnswer(
   context: ReplyContext,
 ): Answer | Problem {
   if (reply === null || reply.type !== 'ok') return replyProblem(reply, isDefinite, context)
-  const { request } = context
+  const { request, place } = context
+  const { slot } = reply
+  const { group } = place
   const headers = placeHeaders(context)
-  headers.push('Shardglass-Slot', String(reply.slot), 'Cache-Control', 'no-store')
+  headers.push('Shardglass-Slot', String(slot), 'Cache-Control', 'no-store')
   if (request.type === 'write' && request.write.op === 'delete') {
-    return { status: 204, headers, body: null }
+    return { status: 204, headers, body: null, slot, group }
   }
   headers.push('ETag', `"${reply.version}"`)
   if (reply.staleMicros !== undefined) {
     headers.push('Shardglass-Stale-Ms', String(Math.ceil(reply.staleMicros / 1000)))
   }
   if (request.type === 'write' && request.write.op === 'put') {
-    return { status: 204, headers, body: null }
+    return { status: 204, headers, body: null, slot, group }
   }
   headers.push(...VALUE_HEADERS)
-  return { status: 200, headers, body: reply.value }
+  if (request.type === 'get') return { status: 200, headers, body: reply.value }
+  return { status: 200, headers, body: reply.value, slot, group }
 }
 
 /** What all answers about a key carry, errors included. */

@@ -18,7 +18,7 @@ import { keyProblem, roleProblem } from './auth.ts'
 import { BATCH_ANSWER_BYTES_MAX, NUMBER_MAX } from './bounds.ts'
 import { deadlineOf, isDirect, isProblem, readJson, sessionOf, traceParentOf } from './decode.ts'
 import type { Answer } from './exchange.ts'
-import { type KvRoutesOptions, replyProblem } from './kv-answer.ts'
+import { countRun, type KvRoutesOptions, replyProblem } from './kv-answer.ts'
 import { BATCH_DOC } from './kv-docs.ts'
 import { numberFor, TOO_MANY_WRITES } from './lanes.ts'
 import { type Problem, problem, problemBody } from './problem.ts'
@@ -56,6 +56,7 @@ export function batchRoute(options: KvRoutesOptions): Route {
   return {
     method: 'POST',
     path: '/v1/batch',
+    op: 'batch',
     // A batch of reads alone is a reader's right; the handler looks.
     role: 'reader',
     scope: 'key',
@@ -145,7 +146,7 @@ class Batch {
       const op = this.ops[index]
       if (op === undefined) continue
       // What is uncertain may still happen, after all that would be done now: the order is lost.
-      const result = isUncertain ? problemResult(AFTER_UNKNOWN, op) : await this.runOne(op, index)
+      const result = isUncertain ? this.refused(AFTER_UNKNOWN, op) : await this.runOne(op, index)
       this.results[index] = result
       if (result.outcome === 'unknown') isUncertain = true
     }
@@ -157,7 +158,7 @@ class Batch {
     const given = session === null ? null : { ...session, number: session.number + index }
     const numbered = op.op === 'get' ? null : numberFor(lanes, given)
     if (op.op !== 'get' && numbered === null) {
-      return Promise.resolve(problemResult(TOO_MANY_WRITES, op))
+      return Promise.resolve(this.refused(TOO_MANY_WRITES, op))
     }
     const request = requestOf(op, numbered?.session ?? null)
     const deadlineMs = Math.max(1, deadlineAt - performance.now())
@@ -175,19 +176,19 @@ class Batch {
     isDefinite: boolean,
   ): Result {
     const { op, request } = job
+    const { traffic } = this.options
+    const place = this.options.describe(request.key)
+    countRun(traffic, request, reply, place.shard)
     if (reply === null || reply.type !== 'ok') {
-      const place = this.options.describe(request.key)
       const context = { request, place, traceParent: null, isDirect: this.terms.isDirect }
-      return problemResult(replyProblem(reply, isDefinite, context), op)
+      return this.refused(replyProblem(reply, isDefinite, context), op)
     }
+    if (op.op === 'get' && !this.hasRoomFor(reply.value)) return this.refused(ANSWER_TOO_LARGE, op)
+    traffic.batchOp(op.op, undefined)
     const common = { version: reply.version, slot: reply.slot }
     switch (op.op) {
-      case 'get': {
-        const isOver = !this.hasRoomFor(reply.value)
-        return isOver
-          ? problemResult(ANSWER_TOO_LARGE, op)
-          : { status: 200, ...common, ...shown(reply.value) }
-      }
+      case 'get':
+        return { status: 200, ...common, ...shown(reply.value) }
       case 'puthash': {
         const value = this.hasRoomFor(reply.value) ? shown(reply.value) : { isValueOmitted: true }
         return { status: 200, outcome: 'applied', ...common, ...value }
@@ -195,6 +196,11 @@ class Batch {
       default:
         return { status: 204, outcome: 'applied', ...common }
     }
+  }
+
+  private refused(found: Problem, op: BatchOp): Result {
+    this.options.traffic.batchOp(op.op, found.code)
+    return problemResult(found, op)
   }
 
   private hasRoomFor(value: Uint8Array): boolean {

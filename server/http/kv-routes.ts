@@ -15,7 +15,7 @@ import {
   traceParentOf,
 } from './decode.ts'
 import type { Answer, Exchange } from './exchange.ts'
-import { type KvRoutesOptions, kvAnswer, placeHeaders } from './kv-answer.ts'
+import { countRun, type KvRoutesOptions, kvAnswer, placeHeaders } from './kv-answer.ts'
 import { batchRoute } from './kv-batch.ts'
 import { DELETE_DOC, GET_DOC, PUT_DOC, PUTHASH_DOC } from './kv-docs.ts'
 import { numberFor, type Ticket, TOO_MANY_WRITES } from './lanes.ts'
@@ -46,6 +46,7 @@ function bothForms(options: KvRoutesOptions, route: KeyRoute): readonly Route[] 
   const isRead = op === 'get'
   const common = {
     method,
+    op,
     role: isRead ? ('reader' as const) : ('writer' as const),
     scope: 'key' as const,
     mayChange: !isRead,
@@ -152,6 +153,7 @@ function execute(options: KvRoutesOptions, call: Call, job: Job): void {
     if (ticket !== null) options.lanes.end(ticket)
     call.attempt(() => {
       const place = options.describe(request.key)
+      countRun(options.traffic, request, reply, place.shard)
       const { traceParent, isDirect } = terms
       const context = { request, place, traceParent, isDirect }
       const answer = kvAnswer(reply, isDefinite, context)

@@ -5,6 +5,7 @@ import { BODIES_BYTES_MAX, DRAIN_BYTES_MAX } from './bounds.ts'
 import type { Answer, EventStream, Exchange, ExchangeShared, NodeObjects } from './exchange.ts'
 import { isEventStream } from './exchange.ts'
 import { type Problem, problem } from './problem.ts'
+import type { Passing, RequestOp } from './traffic.ts'
 
 const EMPTY = Buffer.alloc(0)
 
@@ -15,6 +16,7 @@ export class NodeExchange implements Exchange {
   private readonly outgoing: ServerResponse
   private readonly shared: ExchangeShared
   private heldBytes = 0
+  private passing: Passing | null = null
 
   constructor(objects: NodeObjects, shared: ExchangeShared) {
     this.incoming = objects.incoming
@@ -35,6 +37,10 @@ export class NodeExchange implements Exchange {
   header(name: string): string | undefined {
     const value = this.incoming.headers[name]
     return typeof value === 'string' ? value : undefined
+  }
+
+  begin(op: RequestOp): void {
+    this.passing = this.shared.traffic.begin(op)
   }
 
   readBody(bytesMax: number, done: (body: Buffer | Problem) => void): void {
@@ -62,21 +68,25 @@ export class NodeExchange implements Exchange {
     const onEnd = (): void => done(joined(chunks, length))
     incoming.on('data', onData).on('end', onEnd)
     incoming.on('error', ignored).on('close', () => {
-      if (!incoming.complete) this.release()
+      if (incoming.complete) return
+      this.release()
+      this.leave()
     })
   }
 
   answer(answer: Answer): void {
     const { outgoing } = this
+    const { status, headers, body } = answer
+    const length = isEventStream(body) ? 0 : byteLength(body)
+    this.end(answer, length)
     this.release()
     if (outgoing.destroyed || outgoing.headersSent) return
-    const { status, headers, body } = answer
     if (isEventStream(body)) {
       this.stream(answer, body)
       return
     }
     const fields = headers.slice()
-    if (body !== null) fields.push('Content-Length', String(byteLength(body)))
+    if (body !== null) fields.push('Content-Length', String(length))
     else if (status !== 204 && status !== 304) fields.push('Content-Length', '0')
     outgoing.writeHead(status, fields)
     if (body === null) outgoing.end()
@@ -111,6 +121,19 @@ export class NodeExchange implements Exchange {
     const detail = `the body exceeds ${bytesMax} bytes`
     if (bytesMax === null) done(problem('overloaded', 'too many bodies are being received'))
     else done(problem('too-large', detail))
+  }
+
+  private end(answer: Answer, bytesOut: number): void {
+    const { passing } = this
+    this.passing = null
+    if (passing === null) return
+    this.shared.traffic.end(passing, answer, { in: this.heldBytes, out: bytesOut })
+  }
+
+  /** There will be no answer. */
+  private leave(): void {
+    if (this.passing !== null) this.shared.traffic.leave()
+    this.passing = null
   }
 
   private hold(bytes: number): void {
@@ -169,7 +192,8 @@ function joined(chunks: readonly Buffer[], length: number): Buffer {
   return only.buffer.byteLength > 2 * length ? Buffer.from(only) : only
 }
 
-function byteLength(body: string | Uint8Array): number {
+function byteLength(body: string | Uint8Array | null): number {
+  if (body === null) return 0
   return typeof body === 'string' ? Buffer.byteLength(body) : body.length
 }
 

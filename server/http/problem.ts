@@ -84,7 +84,7 @@ export function problemBody(found: Problem, mayChange: boolean): Readonly<Record
 export function problemAnswer(found: Problem, mayChange: boolean) {
   const body = JSON.stringify({ ...problemBody(found, mayChange), instance: nextInstance() })
   const headers = [...PROBLEM_HEADERS, ...found.headers]
-  return { status: statusOf(found), headers, body }
+  return { status: statusOf(found), headers, body, problem: found.code }
 }
 
 /** The same as bytes for a bare socket, where Node's parser gave up before any handler. */

@@ -5,6 +5,7 @@ import type { Grant, Role } from './auth.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import type { Problem } from './problem.ts'
 import type { Query } from './target.ts'
+import type { RequestOp } from './traffic.ts'
 
 /** JSON of an OpenAPI 3.1 operation, parameters of the path included. */
 export type OperationDoc = Readonly<Record<string, unknown>> & { readonly summary: string }
@@ -26,6 +27,8 @@ export type Route = {
   readonly doc: OperationDoc
   /** Asked for so often that a running node serves it without Hono (app.ts); open paths only. */
   readonly isHot?: boolean
+  /** What its requests are counted as; default `other`. */
+  readonly op?: RequestOp
   /** Returns the answer, or null when it calls `call.exchange.answer` by itself. */
   handle(call: Call): Answer | Problem | Promise<Answer | Problem> | null
 }

@@ -15,7 +15,7 @@ import {
 } from '../limits.ts'
 import type { HttpApp } from './app.ts'
 import { KEEP_ALIVE_MS, PIPELINED_MAX } from './bounds.ts'
-import { newShared } from './exchange.ts'
+import { type ExchangeShared, type NodeObjects, newShared } from './exchange.ts'
 import { NodeExchange } from './node-exchange.ts'
 import {
   isChannelRequest,
@@ -26,6 +26,7 @@ import {
   servePeerUpgrade,
 } from './peer-door.ts'
 import { type Problem, parserProblem, problem, problemAnswer, problemBytes } from './problem.ts'
+import type { Traffic } from './traffic.ts'
 
 export type HttpServerOptions = PeerHandlers & {
   readonly app: HttpApp
@@ -55,20 +56,21 @@ export type HttpServer = {
 /** Resolves once it listens; rejects when it cannot (the port is taken). */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { app, host, port } = options
-  const shared = newShared()
+  const { traffic } = app
+  const shared = newShared({ traffic })
   const door: PeerDoor = { handlers: options, auth: app.auth, shared, onFault: app.onFault }
   const server = createServer(nodeOptions(options.bounds ?? {}))
   server.maxConnections = options.bounds?.connectionsMax ?? CONNECTIONS_MAX
   // One more than allowed: Node drops the rest silently, and we refuse what has this many.
   server.maxHeadersCount = HEADERS_MAX + 1
-  const connections = new Connections()
+  const connections = new Connections(traffic)
   const serve = handlerOf(app, door, connections)
   server.on('request', serve)
   // The body is asked for when it is read: after the token and its length were looked at.
   server.on('checkContinue', serve)
   server.on('checkExpectation', (incoming, outgoing) => {
     const refusal = problem('expectation-failed', 'only 100-continue can be expected')
-    new NodeExchange({ incoming, outgoing }, shared).answer(problemAnswer(refusal, true))
+    refuse({ incoming, outgoing }, shared, refusal)
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     connections.refuse(socket, parserProblem(error.code))
@@ -89,6 +91,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return { port: portOf(server), close }
 }
 
+/** Answers a request that does not come to the app. */
+function refuse(objects: NodeObjects, shared: ExchangeShared, refusal: Problem): void {
+  const exchange = new NodeExchange(objects, shared)
+  exchange.begin('other')
+  exchange.answer(problemAnswer(refusal, true))
+}
+
 type Handler = (incoming: IncomingMessage, outgoing: ServerResponse) => void
 
 /** What becomes of a request that Node's parser took. */
@@ -104,7 +113,7 @@ function handlerOf(app: HttpApp, door: PeerDoor, connections: Connections): Hand
     if (shared.isClosing) outgoing.shouldKeepAlive = false
     const refusal = headersProblem(incoming)
     if (refusal !== null) {
-      new NodeExchange({ incoming, outgoing }, shared).answer(problemAnswer(refusal, true))
+      refuse({ incoming, outgoing }, shared, refusal)
     } else if (incoming.url?.startsWith(PEER_PREFIX)) servePeerPost(door, incoming, outgoing)
     else if (!app.serveHot({ incoming, outgoing })) {
       serveApp(incoming, outgoing).catch(app.onFault)
@@ -180,6 +189,11 @@ function serveInPlace(request: IncomingMessage, socket: Duplex, serve: Handler):
  */
 class Connections {
   private readonly latest = new WeakMap<Duplex, Latest>()
+  private readonly traffic: Traffic
+
+  constructor(traffic: Traffic) {
+    this.traffic = traffic
+  }
 
   /** Runs `work` when the request before it on the same connection is answered. */
   inTurn(incoming: IncomingMessage, outgoing: ServerResponse, work: () => void): void {
@@ -210,7 +224,8 @@ class Connections {
       socket.destroy()
       return
     }
-    // The request whose body failed gets this instead of its answer.
+    // The request whose body failed gets this instead of its answer; it is counted already.
+    if (latest === undefined || latest.incoming.complete) this.traffic.refused(found.code)
     socket.end(problemBytes(found), () => socket.destroy())
   }
 }

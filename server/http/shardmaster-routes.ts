@@ -28,6 +28,7 @@ import type { Lanes } from './lanes.ts'
 import { type Outcome, type Problem, problem } from './problem.ts'
 import { type Call, jsonAnswer, type OperationDoc, type Route } from './route.ts'
 import { CHANGE_DOC, CONFIG_DOC, HISTORY_DOC, QUERY_DOC, WATCH_DOC } from './shardmaster-docs.ts'
+import type { RequestOp } from './traffic.ts'
 
 export type ShardmasterRoutesOptions = ConfigWatchOptions & {
   readonly gateway: ShardmasterGateway
@@ -74,10 +75,12 @@ export function shardmasterRoutes(options: ShardmasterRoutesOptions): readonly R
       const { shard, gid, reason } = body
       return { change: { op: 'move', shard, gid }, reason }
     }),
-    readRoute('/v1/config', CONFIG_DOC, [], call => query(options, call, -1)),
-    readRoute('/v1/config/history', HISTORY_DOC, ['limit'], call => history(options, call)),
-    readRoute('/v1/config/watch', WATCH_DOC, ['after'], watch),
-    readRoute('/v1/config/{num}', QUERY_DOC, [], call => queryByNumber(options, call)),
+    readRoute('config', '/v1/config', CONFIG_DOC, [], call => query(options, call, -1)),
+    readRoute('history', '/v1/config/history', HISTORY_DOC, ['limit'], call =>
+      history(options, call),
+    ),
+    readRoute('watch', '/v1/config/watch', WATCH_DOC, ['after'], watch),
+    readRoute('config', '/v1/config/{num}', QUERY_DOC, [], call => queryByNumber(options, call)),
   ]
 }
 
@@ -91,6 +94,7 @@ function changeRoute(
   return {
     method: 'POST',
     path: `/v1/config/${op}`,
+    op,
     role: 'admin',
     scope: 'node',
     mayChange: true,
@@ -134,13 +138,14 @@ async function applyChange(
 }
 
 function readRoute(
+  op: RequestOp,
   path: string,
   doc: OperationDoc,
   query: readonly string[],
   handle: Route['handle'],
 ): Route {
   const access = { role: 'reader', scope: 'node', mayChange: false } as const
-  return { method: 'GET', path, ...access, query, doc, handle }
+  return { method: 'GET', op, path, ...access, query, doc, handle }
 }
 
 function query(options: ShardmasterRoutesOptions, call: Call, num: number) {

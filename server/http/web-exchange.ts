@@ -3,6 +3,7 @@
 import type { Answer, EventStream, Exchange, ExchangeShared } from './exchange.ts'
 import { isEventStream } from './exchange.ts'
 import { type Problem, problem } from './problem.ts'
+import type { Passing, RequestOp } from './traffic.ts'
 
 export class WebExchange implements Exchange {
   readonly method: string
@@ -13,6 +14,7 @@ export class WebExchange implements Exchange {
   readonly response: Promise<Response>
   private readonly request: Request
   private readonly shared: ExchangeShared
+  private passing: Passing | null = null
   private resolve: (response: Response) => void = () => {}
 
   constructor(request: Request, shared: ExchangeShared) {
@@ -30,6 +32,10 @@ export class WebExchange implements Exchange {
     return this.request.headers.get(name) ?? undefined
   }
 
+  begin(op: RequestOp): void {
+    this.passing = this.shared.traffic.begin(op)
+  }
+
   readBody(bytesMax: number, done: (body: Buffer | Problem) => void): void {
     const read = this.request.arrayBuffer()
     read.then(
@@ -44,6 +50,8 @@ export class WebExchange implements Exchange {
   }
 
   answer(answer: Answer): void {
+    if (this.passing !== null) this.shared.traffic.end(this.passing, answer, { in: 0, out: 0 })
+    this.passing = null
     const headers = new Headers()
     for (let index = 0; index + 1 < answer.headers.length; index += 2) {
       headers.append(answer.headers[index] ?? '', answer.headers[index + 1] ?? '')
