@@ -25,6 +25,10 @@ export type LocalCluster = {
     readonly peerToken: string
     readonly cluster: string
   }
+  /** File with a link that logs in to the dashboard once. */
+  readonly loginLink: string
+  /** Processes beside the nodes, one of each. */
+  readonly services: readonly { readonly name: string; readonly port: number }[]
   readonly ports: { readonly archive: number; readonly dashboard: number }
 }
 
@@ -59,6 +63,8 @@ export function localCluster(env: NodeJS.ProcessEnv = process.env): LocalCluster
       peerToken: join(folder, 'peer.token'),
       cluster: join(folder, 'cluster.id'),
     },
+    loginLink: join(folder, 'dashboard', 'login.link'),
+    services: [{ name: 'dashboard', port: base + 300 }],
     ports: { archive: base + 200, dashboard: base + 300 },
   }
 }

@@ -4,19 +4,21 @@ import { createConnection, createServer } from 'node:net'
 import { Connections } from '../server/client/connections.ts'
 import type { LocalNode } from './local.ts'
 
+type Holder = { readonly name: string; readonly port: number }
+
 const HOST = '127.0.0.1'
 const CONNECT_MS = 1_000
 
-/** The nodes whose port somebody else holds. */
-export async function takenPorts(nodes: readonly LocalNode[]): Promise<readonly LocalNode[]> {
-  const free = await Promise.all(nodes.map(({ port }) => canListen(port)))
-  return nodes.filter((_, index) => free[index] === false)
+/** Those whose port somebody else holds. */
+export async function takenPorts(holders: readonly Holder[]): Promise<readonly Holder[]> {
+  const free = await Promise.all(holders.map(({ port }) => canListen(port)))
+  return holders.filter((_, index) => free[index] === false)
 }
 
-/** The nodes on whose port somebody answers. */
-export async function answeringNodes(nodes: readonly LocalNode[]): Promise<readonly LocalNode[]> {
-  const open = await Promise.all(nodes.map(({ port }) => canConnect(port)))
-  return nodes.filter((_, index) => open[index] === true)
+/** Those on whose port somebody answers. */
+export async function answeringNodes(holders: readonly Holder[]): Promise<readonly Holder[]> {
+  const open = await Promise.all(holders.map(({ port }) => canConnect(port)))
+  return holders.filter((_, index) => open[index] === true)
 }
 
 /** The nodes that are not ready (no leader, not caught up, or not there). */

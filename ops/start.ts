@@ -2,6 +2,7 @@
 // foreman, says once what is up and what to try, and on Ctrl-C leaves no process behind.
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,13 +11,15 @@ import { ShardmasterClient } from '../server/client/clerk.ts'
 import { haveAdopted, nodeViews, progressOf } from './cluster-view.ts'
 import { describe } from './life.ts'
 import { type LocalCluster, localCluster } from './local.ts'
-import { takenPorts, unreadyNodes } from './ports.ts'
+import { answeringNodes, takenPorts, unreadyNodes } from './ports.ts'
 import { ensureSecrets, readSecret } from './secrets.ts'
 
 const READY_SECONDS_MAX = 60
 const POLL_MS = 250
 /** The supervisors give their processes 4 s; after this nothing is waited for. */
 const STOP_MS_MAX = 4_700
+/** The cluster is up by then; only the pages are waited for. */
+const DASHBOARD_MS_MAX = 10_000
 const GROUPS_JOINING = [1, 2]
 
 /** The folder with the Procfile: above the built files. */
@@ -25,7 +28,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 async function main(): Promise<void> {
   process.chdir(ROOT)
   const cluster = localCluster()
-  const taken = await takenPorts(cluster.nodes)
+  const taken = await takenPorts([...cluster.nodes, ...cluster.services])
   if (taken.length > 0) throw new Error(takenText(taken.map(({ name, port }) => `${name} ${port}`)))
   ensureSecrets(cluster)
   const foreman = startForeman()
@@ -93,7 +96,7 @@ async function announce(cluster: LocalCluster, isOver: () => boolean): Promise<v
       await sleep(POLL_MS)
       const unready = await unreadyNodes(nodes)
       if (unready.length === 0 && (await isServing(cluster, client))) {
-        console.log(welcome(cluster))
+        console.log(welcome(cluster, await loginLink(cluster)))
         return
       }
       if (performance.now() < deadline) continue
@@ -116,7 +119,19 @@ async function isServing(cluster: LocalCluster, client: ShardmasterClient): Prom
   return haveAdopted(views, config.num) && progressOf(views, GROUPS_JOINING)?.moving === 0
 }
 
-function welcome(cluster: LocalCluster): string {
+/** A link that logs in once, from the dashboard itself; null while it does not serve. */
+async function loginLink(cluster: LocalCluster): Promise<string | null> {
+  const deadline = performance.now() + DASHBOARD_MS_MAX
+  const dashboard = cluster.services.filter(({ name }) => name === 'dashboard')
+  while (performance.now() < deadline) {
+    const isUp = (await answeringNodes(dashboard)).length > 0
+    if (isUp && existsSync(cluster.loginLink)) return readSecret(cluster.loginLink)
+    await sleep(POLL_MS)
+  }
+  return null
+}
+
+function welcome(cluster: LocalCluster, link: string | null): string {
   const urls = (gid: number): readonly string[] =>
     cluster.nodes.filter(node => node.gid === gid).map(({ url }) => url)
   const [, first = '', second = ''] = [0, 1, 2].map(gid => urls(gid)[0])
@@ -128,6 +143,8 @@ function welcome(cluster: LocalCluster): string {
   })
   return `
 Shardglass is up: 3 shardmasters, groups 1 and 2 of 3 replicas each, group 3 as a running spare.
+  dashboard     ${link ?? `does not answer yet; its link will be in ${cluster.loginLink}`}
+                (this link logs in once; the next one is then in ${cluster.loginLink})
   keys          ${urls(1).join(' ')} (any node answers for any key)
                 ${urls(2).join(' ')}
   shardmasters  ${cluster.shardmasters.join(' ')}

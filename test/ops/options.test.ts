@@ -121,6 +121,11 @@ test('each local name stands for a full set of flags, and the Procfile names exa
     named.filter(([name]) => /^(?:sm|kv)/.test(name ?? '')),
     nodes,
   )
+  const services = cluster.services.map(({ name }) => [name, name])
+  assert.equal(
+    named.filter(([name]) => !/^(?:sm|kv)/.test(name ?? '')),
+    services,
+  )
 })
 
 test('secrets are made once, for all who start at the same time, and for nobody else', async () => {

@@ -15,6 +15,12 @@ const ROOTS = ['server', 'ops', 'dashboard', 'test']
 /** What groups tell shardmasters: part of the vocabulary of contract.ts. */
 const MESSAGES = 'server/shardkv/message.ts'
 
+/**
+ * What the dashboard shares with the nodes: tokens are judged by the same code, and its pages are
+ * served under the same bounds. A second server or judge would have its own mistakes.
+ */
+const DOOR = ['auth', 'server', 'traffic'].map(name => `server/http/${name}.ts`)
+
 /** Folder (or file) → prefixes of what it may import from the project. First match counts. */
 const ARROWS: readonly (readonly [string, readonly string[]])[] = [
   ['server/paxos/', ['server/paxos/', ...shared()]],
@@ -24,7 +30,7 @@ const ARROWS: readonly (readonly [string, readonly string[]])[] = [
   ['server/client/', ['server/client/', 'server/shardmaster/', 'server/shardkv/', ...shared()]],
   ['server/', ['server/']],
   ['ops/', ['ops/', 'server/']],
-  ['dashboard/', ['dashboard/', 'ops/', 'server/client/', ...shared()]],
+  ['dashboard/', ['dashboard/', 'ops/', 'server/client/', ...DOOR, ...shared()]],
   ['test/', ['test/', 'dashboard/', 'ops/', 'server/']],
 ]
 

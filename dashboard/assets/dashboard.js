@@ -1,0 +1,40 @@
+// Tells how fresh the page is, and asks for its parts when the stream of events stays away.
+;(() => {
+  const QUIET_MS = 8000
+  const POLL_MS = 2000
+  let heardAt = Date.now()
+  let failedAt = 0
+  const body = document.body
+  const hear = () => {
+    heardAt = Date.now()
+    show()
+  }
+  const show = () => {
+    const pulse = document.getElementById('pulse')
+    if (pulse === null) return
+    const isStreaming = Date.now() - heardAt < QUIET_MS
+    const text = isStreaming ? 'live' : failedAt > heardAt ? 'not connected' : 'polling'
+    if (pulse.textContent === text) return
+    pulse.textContent = text
+    pulse.dataset.state = text
+  }
+  for (const name of ['htmx:sse:after:message', 'htmx:sse:after:connection'])
+    body.addEventListener(name, hear)
+  body.addEventListener('htmx:error', () => {
+    failedAt = Date.now()
+  })
+  body.addEventListener('htmx:after:request', () => {
+    failedAt = 0
+  })
+  // A slider of a form acts by itself where scripts run.
+  body.addEventListener('input', event => {
+    if (event.target.matches('input[data-submits]')) event.target.form.requestSubmit()
+  })
+  show()
+  setInterval(() => {
+    show()
+    const isQuiet = Date.now() - heardAt >= QUIET_MS
+    if (isQuiet && !document.hidden && document.getElementById('live') !== null)
+      htmx.trigger(body, 'poll')
+  }, POLL_MS)
+})()

@@ -1,0 +1,117 @@
+// One stream of server-sent events per open page: after every look at the cluster each part of the
+// page that has changed is sent whole. What two people see alike is rendered once for both.
+
+import type { ClusterReader } from './cluster-reader.ts'
+import { rendered } from './html.ts'
+import { type AnyPage, loaded, Missing, type PageContext } from './page.ts'
+import { partOf } from './part.tsx'
+import type { Sessions } from './session.ts'
+
+const STREAMS_MAX = 300
+/** So that the page knows that the stream is alive. */
+const BEAT_MS = 3_000
+
+type Parts = ReadonlyMap<string, string>
+
+export class LiveStreams {
+  private readonly reader: ClusterReader
+  private readonly sessions: Sessions
+  private readonly ends = new Set<() => void>()
+  /** URL of a page → its parts at one version of the view. */
+  private readonly shared = new Map<
+    string,
+    { readonly version: number; readonly parts: Promise<Parts> }
+  >()
+  private readonly onFault: (error: unknown) => void
+  private isClosing = false
+
+  constructor(parts: {
+    readonly reader: ClusterReader
+    readonly sessions: Sessions
+    readonly onFault: (error: unknown) => void
+  }) {
+    this.reader = parts.reader
+    this.sessions = parts.sessions
+    this.onFault = parts.onFault
+  }
+
+  get isFull(): boolean {
+    return this.isClosing || this.ends.size >= STREAMS_MAX
+  }
+
+  close(): void {
+    this.isClosing = true
+    for (const end of this.ends) end()
+  }
+
+  /** The events of one open page, until it is left or its session is over. */
+  stream(url: string, page: AnyPage, context: PageContext): ReadableStream<Uint8Array> {
+    const { reader, sessions, ends, onFault } = this
+    let stop = (): void => undefined
+    return new ReadableStream<Uint8Array>({
+      start: control => {
+        const sent = new Map<string, string>()
+        let isBusy = false
+        let spokeAt = 0
+        const say = (text: string): void => {
+          spokeAt = performance.now()
+          control.enqueue(Buffer.from(text))
+        }
+        const look = async (): Promise<void> => {
+          if (isBusy) return
+          if (!sessions.isValid(context.session)) return stop()
+          reader.keepLooking()
+          if ((control.desiredSize ?? 0) < -20) return stop() // it is not read: no use in piling up
+          isBusy = true
+          const parts = await this.parts(url, page, context)
+          isBusy = false
+          if (!ends.has(stop)) return
+          const news = [...parts].filter(([name, html]) => sent.get(name) !== html)
+          for (const [name, html] of news) sent.set(name, html)
+          if (news.length > 0) say(eventOf(news))
+          else if (performance.now() - spokeAt > BEAT_MS) say('event: beat\ndata: .\n\n')
+        }
+        const onLook = (): void => void look().catch(onFault)
+        stop = () => {
+          if (!ends.delete(stop)) return
+          reader.changes.off('look', onLook)
+          control.close()
+        }
+        ends.add(stop)
+        reader.changes.on('look', onLook)
+        say('retry: 1000\n\nevent: beat\ndata: .\n\n')
+        reader.keepLooking()
+      },
+      cancel: () => stop(),
+    })
+  }
+
+  private parts(url: string, page: AnyPage, context: PageContext): Promise<Parts> {
+    const { version } = this.reader.view
+    const known = this.shared.get(url)
+    if (known?.version === version) return known.parts
+    const parts = partsOf(url, page, context)
+    this.shared.set(url, { version, parts })
+    for (const [other, entry] of this.shared)
+      if (entry.version < version - 5) this.shared.delete(other)
+    return parts
+  }
+}
+
+async function partsOf(url: string, page: AnyPage, context: PageContext): Promise<Parts> {
+  const found = new Map<string, string>()
+  const model = await loaded(page, context)
+  if (model instanceof Missing) return found
+  for (const name of Object.keys(page.parts ?? {})) {
+    found.set(name, await rendered(partOf(page, name, model, context, url)))
+  }
+  return found
+}
+
+function eventOf(news: readonly (readonly [string, string])[]): string {
+  const html = news.map(
+    ([name, text]) =>
+      `<hx-partial hx-target="#p-${name}" hx-swap="outerMorph">${text}</hx-partial>`,
+  )
+  return `data: ${html.join('').replaceAll('\n', '\ndata: ')}\n\n`
+}

@@ -1,0 +1,164 @@
+// Series for the charts, read from the nodes' `/metrics` every few seconds and kept in memory for a
+// quarter of an hour: requests, their latency, Paxos instances. One point per group and look.
+
+import type { Connections } from '../server/client/connections.ts'
+import { answers, type NodeView } from './node-status.ts'
+import { type Scrape, scrapeOf } from './scrape.ts'
+
+/** What happened in one group between two looks. */
+export type Point = {
+  /** ms since 1970. */
+  readonly at: number
+  /** Per second. */
+  readonly requests: number | null
+  readonly instances: number
+  /** Seconds; null where there were none. */
+  readonly p50: number | null
+  readonly p99: number | null
+  /** Of the group's own disks, p99 in seconds. */
+  readonly sync: number | null
+  readonly keys: number
+  readonly bytes: number
+  readonly logBytes: number
+}
+
+const LOOK_MS = 5_000
+const KEPT = 180
+const TIMEOUT_MS = 1_000
+
+type Last = {
+  readonly at: number
+  readonly decided: number
+  readonly scrapes: ReadonlyMap<string, Scrape>
+}
+
+export class MetricsReader {
+  private readonly connections: Connections
+  private readonly nowMs: () => number
+  private readonly series = new Map<number, Point[]>()
+  private readonly last = new Map<number, Last>()
+  private lookedAt = Number.NEGATIVE_INFINITY
+  private isLooking = false
+
+  constructor(options: { readonly connections: Connections; readonly nowMs: () => number }) {
+    this.connections = options.connections
+    this.nowMs = options.nowMs
+  }
+
+  /** Oldest first. */
+  of(gid: number): readonly Point[] {
+    return this.series.get(gid) ?? []
+  }
+
+  get gids(): readonly number[] {
+    return [...this.series.keys()].sort((one, other) => one - other)
+  }
+
+  /** Starts a look if one is due; it goes on by itself. */
+  look(nodes: readonly NodeView[], token: string): void {
+    if (this.isLooking || this.nowMs() - this.lookedAt < LOOK_MS) return
+    this.lookedAt = this.nowMs()
+    this.isLooking = true
+    this.lookAt(nodes.filter(answers), token).finally(() => {
+      this.isLooking = false
+    })
+  }
+
+  private async lookAt(nodes: readonly NodeView[], token: string): Promise<void> {
+    const scrapes = new Map<string, Scrape>()
+    await Promise.all(
+      nodes.map(async ({ url }) => {
+        const headers = { authorization: `Bearer ${token}`, accept: 'text/plain' }
+        const request = { method: 'GET', path: '/metrics', headers } as const
+        const answer = await this.connections.exchange(url, request, { timeoutMs: TIMEOUT_MS })
+        if (answer.type === 'answer' && answer.status === 200) {
+          scrapes.set(url, scrapeOf(answer.body.toString('utf8')))
+        }
+      }),
+    )
+    this.add(nodes, scrapes)
+  }
+
+  private add(nodes: readonly NodeView[], scrapes: ReadonlyMap<string, Scrape>): void {
+    const at = this.nowMs()
+    const gids = new Set(nodes.flatMap(({ status }) => (status === null ? [] : [status.gid])))
+    for (const gid of gids) {
+      const members = nodes.filter(({ status }) => status?.gid === gid)
+      const decided = Math.max(...members.map(({ status }) => status?.slots.decided ?? 0))
+      const last = this.last.get(gid)
+      this.last.set(gid, { at, decided, scrapes })
+      if (last === undefined || at <= last.at) continue
+      const point = pointOf(members, { at, decided, scrapes }, last)
+      const points = this.series.get(gid) ?? []
+      points.push(point)
+      if (points.length > KEPT) points.shift()
+      this.series.set(gid, points)
+    }
+  }
+}
+
+function pointOf(members: readonly NodeView[], now: Last, last: Last): Point {
+  const elapsed = (now.at - last.at) / 1000
+  const pairs = members.flatMap(({ url }) => {
+    const [before, after] = [last.scrapes.get(url), now.scrapes.get(url)]
+    return before === undefined || after === undefined ? [] : [{ before, after }]
+  })
+  const requests = pairs.map(({ before, after }) => Math.max(0, after.requests - before.requests))
+  const leader = members.find(({ status }) => status?.role === 'leader') ?? members[0]
+  const shards = leader?.status?.machine.shards ?? []
+  return {
+    at: now.at,
+    requests: pairs.length === 0 ? null : sum(requests) / elapsed,
+    instances: Math.max(0, now.decided - last.decided) / elapsed,
+    p50: quantile(
+      0.5,
+      pairs.map(({ before, after }) => [before.latency, after.latency]),
+    ),
+    p99: quantile(
+      0.99,
+      pairs.map(({ before, after }) => [before.latency, after.latency]),
+    ),
+    sync: quantile(
+      0.99,
+      pairs.map(({ before, after }) => [before.sync, after.sync]),
+    ),
+    keys: sum(shards.map(({ keys }) => keys)),
+    bytes: sum(shards.map(({ bytes }) => bytes)),
+    logBytes: leader?.status?.log.bytes ?? 0,
+  }
+}
+
+type Buckets = ReadonlyMap<number, number>
+
+/** Of what came in between, over all nodes; within a bucket as if spread evenly. */
+export function quantile(
+  share: number,
+  pairs: readonly (readonly [Buckets, Buckets])[],
+): number | null {
+  const counts = new Map<number, number>()
+  for (const [before, after] of pairs) {
+    for (const [bound, count] of after) {
+      const since = Math.max(0, count - (before.get(bound) ?? 0))
+      counts.set(bound, (counts.get(bound) ?? 0) + since)
+    }
+  }
+  const bounds = [...counts.keys()].sort((one, other) => one - other)
+  const total = counts.get(Number.POSITIVE_INFINITY) ?? 0
+  if (total === 0) return null
+  let [low, below] = [0, 0]
+  for (const bound of bounds) {
+    const count = counts.get(bound) ?? 0
+    if (count >= share * total) {
+      if (bound === Number.POSITIVE_INFINITY) return low
+      const inside = count - below
+      return inside === 0 ? bound : low + ((bound - low) * (share * total - below)) / inside
+    }
+    low = bound
+    below = count
+  }
+  return low
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

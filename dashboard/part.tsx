@@ -1,0 +1,40 @@
+// The URLs that belong to a page, and a part of it under its own.
+
+import type { Html } from './html.ts'
+import { Part } from './layout.tsx'
+import type { AnyPage, PageContext } from './page.ts'
+
+/** Path and query of a page. `/` is the overview's. */
+export function splitUrl(url: string): { readonly path: string; readonly query: string } {
+  const at = url.indexOf('?')
+  const path = at < 0 ? url : url.slice(0, at)
+  return { path: path === '/' ? '/overview' : path, query: at < 0 ? '' : url.slice(at) }
+}
+
+export function twinUrl(url: string): string {
+  const { path, query } = splitUrl(url)
+  return `${path}.json${query}`
+}
+
+export function streamUrl(url: string): string {
+  const { path, query } = splitUrl(url)
+  return `${path}/-/live${query}`
+}
+
+/** A part in its frame, as it stands in the page at `url`. */
+export function partOf(
+  page: AnyPage,
+  name: string,
+  model: unknown,
+  context: PageContext,
+  url: string,
+): Html {
+  const view = page.parts?.[name]
+  if (view === undefined) return null
+  const { path, query } = splitUrl(url)
+  return (
+    <Part name={name} url={`${path}/-/${name}${query}`}>
+      {view(model, context)}
+    </Part>
+  )
+}

@@ -1,0 +1,39 @@
+// The few families of a node's `/metrics` that the pages draw. Names are those of
+// ops/telemetry/metric-catalog.ts.
+
+export type Scrape = {
+  /** Client operations answered. */
+  readonly requests: number
+  /** Upper bound in seconds → observations at or below it. */
+  readonly latency: ReadonlyMap<number, number>
+  readonly sync: ReadonlyMap<number, number>
+}
+
+const REQUESTS = 'shardglass_requests_total'
+const LATENCY = 'shardglass_request_duration_seconds_bucket'
+const SYNC = 'shardglass_wal_sync_duration_seconds_bucket'
+
+/** Reads Prometheus text, and OpenMetrics as well; lines that it does not know are passed over. */
+export function scrapeOf(text: string): Scrape {
+  let requests = 0
+  const latency = new Map<number, number>()
+  const sync = new Map<number, number>()
+  for (const line of text.split('\n')) {
+    if (!line.startsWith('shardglass_')) continue
+    const match = /^(\w+)(?:\{([^}]*)\})? (\S+)/.exec(line)
+    const value = Number(match?.[3])
+    if (match === null || !Number.isFinite(value)) continue
+    const [, name, labels = ''] = match
+    if (name === REQUESTS) requests += value
+    else if (name === LATENCY) addTo(latency, labels, value)
+    else if (name === SYNC) addTo(sync, labels, value)
+  }
+  return { requests, latency, sync }
+}
+
+function addTo(buckets: Map<number, number>, labels: string, value: number): void {
+  const text = /(?:^|,)le="([^"]+)"/.exec(labels)?.[1]
+  if (text === undefined) return
+  const bound = text === '+Inf' ? Number.POSITIVE_INFINITY : Number(text)
+  buckets.set(bound, (buckets.get(bound) ?? 0) + value)
+}
