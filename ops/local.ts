@@ -21,6 +21,8 @@ export type LocalCluster = {
   readonly shardmasters: readonly string[]
   readonly files: {
     readonly adminToken: string
+    /** For Prometheus. */
+    readonly readerToken: string
     readonly tokens: string
     readonly peerToken: string
     readonly cluster: string
@@ -29,7 +31,11 @@ export type LocalCluster = {
   readonly loginLink: string
   /** Processes beside the nodes, one of each. */
   readonly services: readonly { readonly name: string; readonly port: number }[]
-  readonly ports: { readonly archive: number; readonly dashboard: number }
+  readonly ports: {
+    readonly archive: number
+    readonly prometheus: number
+    readonly dashboard: number
+  }
 }
 
 const BASE_PORT = 4100
@@ -59,13 +65,14 @@ export function localCluster(env: NodeJS.ProcessEnv = process.env): LocalCluster
     shardmasters: shardmasters.map(({ url }) => url),
     files: {
       adminToken: join(folder, 'admin.token'),
+      readerToken: join(folder, 'reader.token'),
       tokens: join(folder, 'tokens.json'),
       peerToken: join(folder, 'peer.token'),
       cluster: join(folder, 'cluster.id'),
     },
     loginLink: join(folder, 'dashboard', 'login.link'),
     services: [{ name: 'dashboard', port: base + 300 }],
-    ports: { archive: base + 200, dashboard: base + 300 },
+    ports: { archive: base + 200, prometheus: base + 290, dashboard: base + 300 },
   }
 }
 

@@ -18,7 +18,8 @@ async function main(): Promise<void> {
     console.log(`there is no ${folder}/`)
     return
   }
-  const known = new Set([...nodes.map(({ name }) => name), 'archive', 'dashboard'])
+  const besides = ['archive', 'dashboard', 'prometheus', 'prometheus.yml']
+  const known = new Set([...nodes.map(({ name }) => name), ...besides])
   const secrets = Object.values(files).map(file => basename(file))
   const isOurs = (name: string): boolean =>
     known.has(name) || secrets.some(secret => name === secret || name.startsWith(`${secret}.`))

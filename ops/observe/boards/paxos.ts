@@ -1,0 +1,387 @@
+// How the groups decide: who leads, how long an instance takes and which part of it, and who lags.
+
+import type { Board, Panel } from '../board.ts'
+import { bucketsOf, chosen, maxBy, meanOf, quantileOf, rateOf, sumBy } from '../query.ts'
+
+const WHO = '{{role}} {{group}}-{{replica}}'
+const GROUP = '{{role}} {{group}}'
+
+const leaders: readonly Panel[] = [
+  {
+    kind: 'states',
+    title: 'Who leads?',
+    description: 'One row per replica; a group is well when exactly one of its rows says leader.',
+    unit: 'state',
+    width: 12,
+    page: '/',
+    alerts: ['ShardglassNoLeader', 'ShardglassTwoLeaders', 'ShardglassLeaderFlapping'],
+    words: [
+      [0, 'follows', 'blue'],
+      [1, 'leads', 'green'],
+      [-1, 'knows no leader', 'red'],
+    ],
+    queries: [
+      {
+        expr: `${chosen('paxos_is_leader')} - (${chosen('paxos_has_leader')} == bool 0)`,
+        legend: WHO,
+      },
+    ],
+  },
+  {
+    kind: 'states',
+    title: 'Who is ready, and who has a vote?',
+    description:
+      'Ready: has a leader and is caught up. A replica whose disk was emptied learns, and has no vote until its group takes it back.',
+    unit: 'state',
+    width: 12,
+    page: '/',
+    alerts: ['ShardglassReplicaNotReady', 'ShardglassReplicaHasNoVote'],
+    words: [
+      [0, 'no vote, not ready', 'red'],
+      [1, 'ready, no vote', 'orange'],
+      [2, 'votes, not ready', 'yellow'],
+      [3, 'ready', 'green'],
+    ],
+    queries: [
+      { expr: `2 * ${chosen('paxos_is_voter')} + ${chosen('paxos_is_ready')}`, legend: WHO },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Elections and changes of leaders',
+    description:
+      'In ten minutes: elections by result, and how often a replica heard of another leader. Silence is good.',
+    unit: 'count',
+    width: 8,
+    page: '/traces?kind=paxos.election',
+    alerts: ['ShardglassLeaderFlapping'],
+    queries: [
+      {
+        expr: `sum by (role, group, result) (increase(${chosen('paxos_elections_total')}[10m]))`,
+        legend: `${GROUP} {{result}}`,
+      },
+      {
+        expr: `max by (role, group) (increase(${chosen('paxos_leader_changes_total')}[10m]))`,
+        legend: `${GROUP} leader changes`,
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Why were leaders missed or given up?',
+    description:
+      'In ten minutes: times that a replica missed its leader, and leaderships given up by reason.',
+    unit: 'count',
+    width: 8,
+    page: '/traces?kind=paxos.election',
+    alerts: ['ShardglassLeaderFlapping'],
+    queries: [
+      {
+        expr: `sum by (role, group) (increase(${chosen('paxos_suspicions_total')}[10m]))`,
+        legend: `${GROUP} missed its leader`,
+      },
+      {
+        expr: `sum by (role, group, reason) (increase(${chosen('paxos_step_downs_total')}[10m]))`,
+        legend: `${GROUP} stepped down: {{reason}}`,
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'How long do elections take?',
+    description: 'On the winner, from asking for votes to a quorum: 99 of 100 were faster.',
+    unit: 'seconds',
+    width: 8,
+    page: '/traces?kind=paxos.election',
+    queries: [
+      {
+        expr: `histogram_quantile(0.99, sum by (le, role, group) (increase(${chosen('paxos_election_duration_seconds_bucket')}[1h])))`,
+        legend: GROUP,
+        emptyWhile: 'no election was won since the first scrape',
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'How long ago was the leader heard?',
+    description: 'Grows where the way from the leader is broken, up to the election timeout.',
+    unit: 'seconds',
+    width: 8,
+    page: '/',
+    queries: [
+      { expr: maxBy('role, group', chosen('paxos_leader_contact_age_seconds')), legend: GROUP },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Round of the ballot, and members',
+    description: 'Each election raises the round. Members are the voters of the group as formed.',
+    unit: 'count',
+    width: 8,
+    page: '/',
+    queries: [
+      { expr: maxBy('role, group', chosen('paxos_ballot_round')), legend: `${GROUP} round` },
+      { expr: maxBy('role, group', chosen('paxos_members')), legend: `${GROUP} members` },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Who is refused?',
+    description:
+      'Each second: own messages that others refused (rejected), and others’ that were refused here, by reason.',
+    unit: 'perSecond',
+    width: 8,
+    page: '/traces?kind=paxos.accept',
+    alerts: ['ShardglassDuellingProposers'],
+    queries: [
+      {
+        expr: sumBy('role, group, phase', rateOf('paxos_rejections_total')),
+        legend: `${GROUP} {{phase}} rejected`,
+      },
+      {
+        expr: sumBy('role, group, reason', rateOf('paxos_refusals_total')),
+        legend: `${GROUP} refused: {{reason}}`,
+      },
+    ],
+  },
+]
+
+const instances: readonly Panel[] = [
+  {
+    kind: 'stacked',
+    title: 'How many instances are decided?',
+    description: 'Each second, by origin: own values, values of earlier leaders, and noops.',
+    unit: 'perSecond',
+    width: 8,
+    page: '/traces?kind=paxos.instance',
+    queries: [
+      {
+        expr: sumBy('role, group, origin', rateOf('paxos_instances_total')),
+        legend: `${GROUP} {{origin}}`,
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'How long does an instance take?',
+    description:
+      'From proposing to a quorum, on the leader: 99 of 100 are faster. Dots are instances; a click opens the trace.',
+    unit: 'seconds',
+    width: 8,
+    page: '/traces?kind=paxos.instance',
+    alerts: ['ShardglassSlowRequests', 'ShardglassFsyncSlow'],
+    queries: [
+      {
+        expr: quantileOf(0.99, 'paxos_instance_duration_seconds', { by: 'role, group, path' }),
+        legend: `${GROUP} {{path}}`,
+        hasExemplars: true,
+      },
+    ],
+  },
+  {
+    kind: 'heat',
+    title: 'Instances by duration',
+    description: 'How many instances took how long. Two bands mean two kinds of instances.',
+    unit: 'seconds',
+    width: 8,
+    page: '/traces?kind=paxos.instance',
+    queries: [
+      { expr: bucketsOf('paxos_instance_duration_seconds'), legend: '{{le}}', hasExemplars: true },
+    ],
+  },
+  {
+    kind: 'stacked',
+    title: 'Where does the time of an instance go?',
+    description:
+      'Means of its parts: the oldest command waits in the queue, a quorum accepts, the state machine applies.',
+    unit: 'seconds',
+    width: 8,
+    page: '/traces?kind=paxos.instance',
+    alerts: ['ShardglassSlowRequests'],
+    queries: [{ expr: meanOf('paxos_phase_duration_seconds', 'phase'), legend: '{{phase}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Which acceptor answers late?',
+    description:
+      'From proposing to the answer of each acceptor that was in the quorum or answered with it: 99 of 100 were faster.',
+    unit: 'seconds',
+    width: 8,
+    page: '/',
+    alerts: ['ShardglassPeerSlow'],
+    badFrom: 0.15,
+    queries: [
+      {
+        expr: quantileOf(0.99, 'paxos_accept_answer_seconds', { by: 'role, group, peer' }),
+        legend: `${GROUP}, acceptor {{peer}}`,
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Which acceptor’s disk is slow?',
+    description: 'How long each acceptor took to make its record durable, by its own clock (p99).',
+    unit: 'seconds',
+    width: 8,
+    page: '/',
+    alerts: ['ShardglassFsyncSlow'],
+    queries: [
+      {
+        expr: quantileOf(0.99, 'paxos_acceptor_durable_seconds', { by: 'role, group, peer' }),
+        legend: `${GROUP}, acceptor {{peer}}`,
+      },
+    ],
+  },
+  {
+    kind: 'heat',
+    title: 'Commands in one instance',
+    description: 'Batches grow by themselves under load: what waits goes into the next instance.',
+    unit: 'count',
+    width: 8,
+    page: '/traces?kind=paxos.instance',
+    queries: [{ expr: bucketsOf('paxos_batch_commands'), legend: '{{le}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Bytes of one instance',
+    description: 'Half of the values are smaller than the first line, 99 of 100 than the second.',
+    unit: 'bytes',
+    width: 8,
+    page: '/traces?kind=paxos.instance',
+    queries: [0.5, 0.99].map(quantile => ({
+      expr: quantileOf(quantile, 'paxos_batch_bytes', { by: 'role, group' }),
+      legend: `${GROUP} p${quantile * 100}`,
+    })),
+  },
+  {
+    kind: 'lines',
+    title: 'What is under way, and what waits?',
+    description:
+      'On the leader: instances proposed and not decided, commands waiting for one, reads waiting for a confirmation.',
+    unit: 'count',
+    width: 8,
+    page: '/',
+    alerts: ['ShardglassOverloaded'],
+    queries: [
+      {
+        expr: sumBy('role, group', chosen('paxos_in_flight_instances')),
+        legend: `${GROUP} instances`,
+      },
+      { expr: sumBy('role, group', chosen('paxos_queue_commands')), legend: `${GROUP} commands` },
+      { expr: sumBy('role, group', chosen('paxos_waiting_reads')), legend: `${GROUP} reads` },
+    ],
+  },
+]
+
+const followers: readonly Panel[] = [
+  {
+    kind: 'lines',
+    title: 'Who lags behind the leader?',
+    description: 'Slots decided and not applied at each replica, as its leader knows.',
+    unit: 'count',
+    width: 8,
+    page: '/',
+    alerts: ['ShardglassReplicaLagging'],
+    badFrom: 1000,
+    queries: [
+      {
+        expr: maxBy('role, group, peer', chosen('paxos_peer_lag_slots')),
+        legend: `${GROUP}-{{peer}}`,
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Who does not answer the leader?',
+    description: 'Since each replica last answered its leader. Above 2 s it counts for nothing.',
+    unit: 'seconds',
+    width: 8,
+    page: '/',
+    alerts: ['ShardglassReplicaSilent'],
+    badFrom: 10,
+    queries: [
+      {
+        expr: maxBy('role, group, peer', chosen('paxos_peer_silence_seconds')),
+        legend: `${GROUP}-{{peer}}`,
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Decided, and not applied yet',
+    description: 'Slots that a replica knows to be decided and has not run yet. Near 0 when well.',
+    unit: 'count',
+    width: 8,
+    page: '/',
+    alerts: ['ShardglassApplyBehind'],
+    badFrom: 1000,
+    queries: [
+      {
+        expr: `${chosen('paxos_decided_slot')} - ${chosen('paxos_applied_slot')}`,
+        legend: WHO,
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Slots caught up from others',
+    description: 'Slots each second that were learned from another replica’s log or store.',
+    unit: 'perSecond',
+    width: 8,
+    page: '/traces?kind=paxos.catch_up',
+    alerts: ['ShardglassReplicaLagging'],
+    queries: [
+      {
+        expr: sumBy('role, group, source', rateOf('paxos_catch_up_slots_total')),
+        legend: `${GROUP} from the {{source}}`,
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Catch-ups and snapshots',
+    description: 'In ten minutes: how often a replica caught up, and snapshots given to others.',
+    unit: 'count',
+    width: 8,
+    page: '/traces?kind=paxos.snapshot',
+    queries: [
+      {
+        expr: `sum by (role, group, source) (increase(${chosen('paxos_catch_ups_total')}[10m]))`,
+        legend: `${GROUP} from the {{source}}`,
+      },
+      {
+        expr: `sum by (role, group) (increase(${chosen('snapshots_sent_total')}[10m]))`,
+        legend: `${GROUP} snapshots sent`,
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Bytes of snapshots sent',
+    description: 'Bytes each second of stores given to replicas that are too far behind.',
+    unit: 'bytesPerSecond',
+    width: 8,
+    page: '/traces?kind=paxos.snapshot',
+    queries: [{ expr: sumBy('role, group', rateOf('snapshot_sent_bytes_total')), legend: GROUP }],
+  },
+  {
+    kind: 'lines',
+    title: 'Accepts sent again',
+    description: 'To acceptors that did not answer in the usual time: lost messages, mostly.',
+    unit: 'perSecond',
+    width: 8,
+    page: '/traces?kind=paxos.instance',
+    queries: [{ expr: sumBy('role, group', rateOf('paxos_resends_total')), legend: GROUP }],
+  },
+]
+
+export const PAXOS: Board = {
+  name: 'paxos',
+  title: 'Shardglass: Paxos',
+  description: 'Who leads, how long an instance takes and which part of it, and who lags behind.',
+  rows: [
+    { title: 'Leaders', panels: leaders },
+    { title: 'Instances', panels: instances },
+    { title: 'Followers', panels: followers },
+  ],
+}
