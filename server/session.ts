@@ -42,57 +42,104 @@ export type Lookup =
 
 /** Whether a request was already run. `fingerprint` is a hash of its content, 32 bits. */
 export function lookUp(session: Session | null, id: RequestId, fingerprint: number): Lookup {
-  if (session === null) return { type: 'new' }
-  for (let index = session.kept.length - 1; index >= 0; index--) {
-    const kept = session.kept[index]
-    if (kept === undefined || kept.number < id.number) break
-    if (kept.number > id.number) continue
-    if (kept.fingerprint !== fingerprint) return { type: 'mismatch' }
-    return { type: 'repeated', reply: kept.reply }
-  }
-  return id.number <= session.acked ? { type: 'expired' } : { type: 'new' }
+  return new OpenSession(session).lookUp(id, fingerprint)
 }
 
-/** The session after a new request was run at logged time `at` (ms). */
+type Run = {
+  readonly id: RequestId
+  readonly fingerprint: number
+  readonly reply: Uint8Array
+  /** Logged time, ms. */
+  readonly at: number
+}
+
+/** The session after a new request was run. */
 export function remember(
   session: Session | null,
-  request: { id: RequestId; fingerprint: number; reply: Uint8Array; at: number },
+  run: Run,
   bounds: SessionBounds = DEFAULT_SESSION_BOUNDS,
 ): Session {
-  const { id, fingerprint, reply, at } = request
-  const acked = Math.max(session?.acked ?? 0, Math.min(id.acked, id.number - 1))
-  const newest = session?.kept.at(-1)?.number ?? 0
-  const activeAt = Math.max(session?.activeAt ?? 0, at)
-  // Most clients have one request under way, and nothing to keep but its reply.
-  if (newest <= acked) return { acked, kept: [{ number: id.number, fingerprint, reply }], activeAt }
-  const kept = (session?.kept ?? []).filter(old => old.number > acked)
-  const place = kept.findIndex(old => old.number > id.number)
-  kept.splice(place < 0 ? kept.length : place, 0, { number: id.number, fingerprint, reply })
-  return bounded({ acked, kept, activeAt }, bounds)
+  const open = new OpenSession(session)
+  open.remember(run, bounds)
+  return open.done()
+}
+
+/**
+ * A session while the commands of one transaction run. It is changed in place: a thousand requests of
+ * one client would otherwise copy, and encode, up to a thousand replies each.
+ */
+export class OpenSession {
+  private acked: number
+  private activeAt: number
+  /** By number, growing; those before `first` are forgotten. */
+  private readonly kept: Kept[]
+  private first = 0
+  /** Of the replies that are kept. */
+  private bytes = 0
+
+  constructor(session: Session | null) {
+    this.acked = session?.acked ?? 0
+    this.activeAt = session?.activeAt ?? 0
+    this.kept = session === null ? [] : session.kept.slice()
+    for (const { reply } of this.kept) this.bytes += reply.length
+  }
+
+  lookUp(id: RequestId, fingerprint: number): Lookup {
+    for (let index = this.kept.length - 1; index >= this.first; index--) {
+      const kept = this.kept[index]
+      if (kept === undefined || kept.number < id.number) break
+      if (kept.number > id.number) continue
+      if (kept.fingerprint !== fingerprint) return { type: 'mismatch' }
+      return { type: 'repeated', reply: kept.reply }
+    }
+    return id.number <= this.acked ? { type: 'expired' } : { type: 'new' }
+  }
+
+  /** Only for a request that `lookUp` found to be new. */
+  remember({ id, fingerprint, reply, at }: Run, bounds: SessionBounds): void {
+    this.acked = Math.max(this.acked, Math.min(id.acked, id.number - 1))
+    this.activeAt = Math.max(this.activeAt, at)
+    while (this.oldest <= this.acked) this.forgetOldest()
+    let place = this.kept.length
+    while (place > this.first && (this.kept[place - 1]?.number ?? 0) > id.number) place -= 1
+    const kept = { number: id.number, fingerprint, reply }
+    if (place === this.kept.length) this.kept.push(kept)
+    else this.kept.splice(place, 0, kept)
+    this.bytes += reply.length
+    this.bound(bounds)
+  }
+
+  done(): Session {
+    const { acked, activeAt, kept, first } = this
+    return { acked, activeAt, kept: first === 0 ? kept : kept.slice(first) }
+  }
+
+  /** Oldest replies go first; the newest stays, whatever its size. */
+  private bound(bounds: SessionBounds): void {
+    for (;;) {
+      const count = this.kept.length - this.first
+      const isOver = this.bytes > bounds.bytes || count > bounds.replies
+      if (!isOver || count === 1) return
+      this.acked = Math.max(this.acked, this.oldest)
+      this.forgetOldest()
+    }
+  }
+
+  /** The lowest number whose reply is kept. */
+  private get oldest(): number {
+    return this.kept[this.first]?.number ?? Number.POSITIVE_INFINITY
+  }
+
+  private forgetOldest(): void {
+    this.bytes -= this.kept[this.first]?.reply.length ?? 0
+    this.first += 1
+  }
 }
 
 /** Without its replies; what was run stays refused, so that nothing is silently run again. */
 export function retired(session: Session): Session {
   const newest = session.kept.at(-1)?.number ?? 0
   return { acked: Math.max(session.acked, newest), kept: [], activeAt: session.activeAt }
-}
-
-/** Oldest replies go first; the newest stays, whatever its size. */
-function bounded(session: Session, bounds: SessionBounds): Session {
-  const { kept } = session
-  let bytes = 0
-  let first = kept.length
-  while (first > 0) {
-    const next = kept[first - 1]
-    if (next === undefined) break
-    bytes += next.reply.length
-    const isOver = bytes > bounds.bytes || kept.length - first >= bounds.replies
-    if (isOver && first < kept.length) break
-    first -= 1
-  }
-  if (first === 0) return session
-  const acked = kept[first - 1]?.number ?? session.acked
-  return { ...session, acked: Math.max(session.acked, acked), kept: kept.slice(first) }
 }
 
 export function encodeSession(session: Session): Uint8Array {

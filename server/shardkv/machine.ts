@@ -15,6 +15,7 @@ import { Expiry } from './expiry.ts'
 import { canAdopt, Follow } from './follow.ts'
 import { Handoff } from './handoff.ts'
 import { dataKey, decodeVersioned, shardRangeAfter } from './keyspace.ts'
+import { OpenSessions } from './open-sessions.ts'
 import type { ShardkvRequest } from './operation.ts'
 import { Receiver } from './receive.ts'
 import type { ShardkvReply } from './reply.ts'
@@ -51,6 +52,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
   private readonly handoff: Handoff
   private readonly receiver: Receiver
   private readonly expiry: Expiry
+  private readonly sessions = new OpenSessions()
   private appliedSlot = 0
   private settled = -1
 
@@ -64,6 +66,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
 
   load(store: StoreReader): void {
     this.state.load(store)
+    this.sessions.clear()
     this.appliedSlot = readApplied(store)
   }
 
@@ -138,6 +141,8 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
   ): ShardkvReply | null {
     this.appliedSlot = applied.slot
     const command = decodeCommand(bytes)
+    // All others may read or delete what writes before them in this transaction have changed.
+    if (command.type !== 'write') this.sessions.write(transaction)
     switch (command.type) {
       case 'write':
         return this.applyWrite(command, applied, transaction, context)
@@ -175,6 +180,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
       shard,
       applied,
       transaction,
+      sessions: this.sessions,
       bounds: this.state.settings.session,
     })
     if (result.isRepeated) context.event({ type: 'requestRepeated', shard })
@@ -251,6 +257,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
   }
 
   finish(transaction: StoreTransaction): void {
+    this.sessions.write(transaction)
     this.state.writeDirty(transaction)
   }
 

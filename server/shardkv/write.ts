@@ -3,7 +3,7 @@
 
 import { fnv1aBytes } from '../bytes.ts'
 import type { Applied } from '../machine.ts'
-import { decodeSession, encodeSession, lookUp, remember, type SessionBounds } from '../session.ts'
+import { DEFAULT_SESSION_BOUNDS, decodeSession, lookUp, type SessionBounds } from '../session.ts'
 import type { StoreReader, StoreTransaction } from '../store.ts'
 import {
   dataKey,
@@ -12,6 +12,7 @@ import {
   sessionKey,
   type Versioned,
 } from './keyspace.ts'
+import type { OpenSessions } from './open-sessions.ts'
 import { type Condition, fingerprintOf, type Write, type WriteRequest } from './operation.ts'
 import { decodeRunReply, encodeRunReply, type RefusedReply, type RunReply } from './reply.ts'
 import type { ShardState } from './shard.ts'
@@ -33,16 +34,16 @@ export function runWrite(
     shard: number
     applied: Applied
     transaction: StoreTransaction
+    sessions: OpenSessions
     bounds?: SessionBounds
   },
 ): WriteResult {
-  const { shard, applied, transaction, bounds } = options
+  const { shard, applied, transaction, sessions, bounds = DEFAULT_SESSION_BOUNDS } = options
   const { session: id } = request
   const place = sessionKey(shard, id.client)
-  const stored = transaction.get(place)
-  const session = stored === undefined ? null : decodeSession(stored)
+  const session = sessions.at(place, transaction)
   const fingerprint = fingerprintOf(request)
-  const known = lookUp(session, id, fingerprint)
+  const known = session.lookUp(id, fingerprint)
   if (known.type === 'repeated') {
     return { reply: decodeRunReply(known.reply), state, isRepeated: true }
   }
@@ -50,8 +51,8 @@ export function runWrite(
   if (known.type === 'expired') return refused('sessionExpired', state)
   const run = runOnce(request, state, { shard, slot: applied.slot, transaction })
   const reply = encodeRunReply(run.reply)
-  const next = remember(session, { id, fingerprint, reply, at: applied.wallMs }, bounds)
-  transaction.put(place, encodeSession(next))
+  session.remember({ id, fingerprint, reply, at: applied.wallMs }, bounds)
+  sessions.change(place)
   return { ...run, isRepeated: false }
 }
 

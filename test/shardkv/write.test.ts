@@ -2,6 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SESSION_REPLIES_BYTES_MAX, SESSION_REPLIES_MAX } from '../../server/limits.ts'
 import { lookUp, remember, retired, type Session } from '../../server/session.ts'
+import { OpenSessions } from '../../server/shardkv/open-sessions.ts'
 import type { Condition, Write, WriteRequest } from '../../server/shardkv/operation.ts'
 import { ABSENT, type ShardState } from '../../server/shardkv/shard.ts'
 import { replyOfRun, runWrite, type WriteResult } from '../../server/shardkv/write.ts'
@@ -28,8 +29,10 @@ class Shard {
     this.slot += 1
     const applied = { slot: this.slot, wallMs: 1000 }
     const results: WriteResult[] = []
+    const sessions = new OpenSessions()
     this.store.transact(transaction => {
-      results.push(runWrite(request, this.state, { shard: 0, applied, transaction }))
+      results.push(runWrite(request, this.state, { shard: 0, applied, transaction, sessions }))
+      sessions.write(transaction)
     })
     const [result] = results
     if (result === undefined) throw new Error('ran')

@@ -4,6 +4,7 @@
 import { ByteReader, ByteWriter } from '../../server/bytes.ts'
 import type { Applied, GroupReply, Machine, MachineContext } from '../../server/machine.ts'
 import { dataKey, decodeVersioned } from '../../server/shardkv/keyspace.ts'
+import { OpenSessions } from '../../server/shardkv/open-sessions.ts'
 import {
   readWriteRequest,
   type ShardkvRequest,
@@ -23,12 +24,14 @@ const SHARD = 0
 export class RegisterMachine implements Machine<ShardkvRequest, ShardkvReply> {
   private state: ShardState = ABSENT
   private readonly settings: ShardkvSettings
+  private readonly sessions = new OpenSessions()
 
   constructor(settings = DEFAULT_SHARDKV_SETTINGS) {
     this.settings = settings
   }
 
   load(store: StoreReader): void {
+    this.sessions.clear()
     const stored = store.get(STATE_KEY)
     this.state = stored === undefined ? { ...ABSENT, phase: 'serving' } : decodeShard(stored)
   }
@@ -61,11 +64,16 @@ export class RegisterMachine implements Machine<ShardkvRequest, ShardkvReply> {
       shard: SHARD,
       applied,
       transaction,
+      sessions: this.sessions,
       bounds: this.settings.session,
     })
     this.state = state
     transaction.put(STATE_KEY, encodeShard(state))
     return reply
+  }
+
+  finish(transaction: StoreTransaction): void {
+    this.sessions.write(transaction)
   }
 
   onApplied(): void {}
