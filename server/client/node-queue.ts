@@ -1,8 +1,9 @@
-// Operations for one node. While few are under way each goes as its own request; beyond that they
-// wait for a request to return and leave together as one batch, so that many concurrent callers
-// cost few HTTP requests and a lone caller never waits.
+// Operations for one node. What concurrent callers ask for leaves together as one batch: at once
+// while few requests are under way, else with the next one that may go. So a lone caller never waits,
+// and many callers cost few HTTP requests. Each operation keeps its own number, deadline, signal and
+// outcome; writes of a batch that failed as a whole are repeated as a batch.
 
-import { BATCH_REQUEST_BYTES_MAX } from '../limits.ts'
+import { BATCH_REQUEST_BYTES_MAX, BATCH_REQUEST_OPS_MAX } from '../limits.ts'
 import type { Answer, Connections, Exchange, ExchangeLimits } from './connections.ts'
 import type { Numbering, Numbers } from './numbering.ts'
 import {
@@ -39,13 +40,17 @@ type Waiting = {
   /** In a batch that may be on its way. */
   isSent: boolean
   isOver: boolean
+  isTaken: boolean
 }
 
 /** Enough to hide a round trip; more would only make the batches smaller. */
 const REQUESTS_MAX = 4
-const BATCH_OPS = 256
+/** So few leave as one; more are spread over the requests that may go now. */
+const OPS_SPREAD = 64
 /** Leaves room for JSON's escapes and base64. */
 const BATCH_BYTES = BATCH_REQUEST_BYTES_MAX / 8
+/** Refusals of a whole batch for which one of its operations may be to blame. */
+const ONE_TO_BLAME = new Set([400, 403, 413])
 
 export type NodeQueueOptions = {
   readonly base: string
@@ -86,7 +91,7 @@ export class NodeQueue {
       }
       const deadlineAt = performance.now() + timeoutMs
       const fields = { pending, deadlineAt, signal, settle, unwatch }
-      const waiting: Waiting = { ...fields, isSent: false, isOver: false }
+      const waiting: Waiting = { ...fields, isSent: false, isOver: false, isTaken: false }
       signal?.addEventListener('abort', onAbort, { once: true })
       this.waiting.push(waiting)
       this.schedule()
@@ -115,33 +120,34 @@ export class NodeQueue {
     })
   }
 
-  /** The oldest operation alone, or with those behind it that can go with it. */
+  /** The oldest operation alone, or with others that can go with it; writes before reads. */
   private takeBatch(): Waiting[] {
-    this.waiting = this.waiting.filter(waiting => !waiting.isOver)
-    const batch: Waiting[] = []
-    const left: Waiting[] = []
-    const keys = new Set<string>()
-    let bytes = 0
-    for (const waiting of this.waiting) {
-      const { operation } = waiting.pending
-      const canJoin = mayJoin(waiting.pending)
-      const isFirst = batch.length === 0
-      const hasRoom = batch.length < BATCH_OPS && bytes + sizeOf(operation) <= BATCH_BYTES
-      const startsAlone = !isFirst && !mayJoin(batch[0]?.pending)
-      if (isFirst || (canJoin && hasRoom && !startsAlone && !keys.has(operation.key))) {
-        batch.push(waiting)
-        keys.add(operation.key)
-        bytes += sizeOf(operation)
-      } else left.push(waiting)
+    const live = this.waiting.filter(waiting => !waiting.isOver)
+    this.waiting = live
+    const [first] = live
+    if (first === undefined) return []
+    const free = REQUESTS_MAX - this.underWay
+    const spread = Math.max(OPS_SPREAD, Math.ceil(live.length / free))
+    const draft = new Draft(Math.min(BATCH_REQUEST_OPS_MAX, spread))
+    if (!mayShare(first)) draft.add(first)
+    else {
+      const isRepeat = first.pending.numbers !== null
+      // A batch's numbers follow each other: the first that has no room ends the run.
+      if (isRepeat) for (const waiting of runOf(first, live)) if (!draft.add(waiting)) break
+      for (const waiting of live) {
+        if (draft.isFull) break
+        const isFree = isRead(waiting) || (!isRepeat && waiting.pending.numbers === null)
+        if (isFree && mayShare(waiting)) draft.add(waiting)
+      }
     }
-    this.waiting = left
-    return batch
+    this.waiting = live.filter(waiting => !waiting.isTaken)
+    return [...draft.writes, ...draft.reads]
   }
 
   private async sendSingle(waiting: Waiting): Promise<void> {
     const { pending } = waiting
     const { operation } = pending
-    const isWrite = operation.op !== 'get'
+    const isWrite = !isRead(waiting)
     if (isWrite && pending.numbers === null) this.number([waiting])
     waiting.unwatch()
     const timeoutMs = Math.max(1, waiting.deadlineAt - performance.now())
@@ -154,11 +160,11 @@ export class NodeQueue {
   private async sendBatch(batch: readonly Waiting[]): Promise<void> {
     for (const waiting of batch) waiting.isSent = true
     const operations = batch.map(waiting => waiting.pending.operation)
-    const isWrite = operations.some(operation => operation.op !== 'get')
-    if (isWrite) this.number(batch)
-    const first = batch[0]?.pending ?? null
+    const writes = batch.filter(waiting => !isRead(waiting))
+    const [first] = writes
+    if (first?.pending.numbers === null) this.number(writes)
     const limits = { timeoutMs: this.options.attemptTimeoutMs }
-    const answer = await this.exchange(batchRequest(operations), isWrite ? first : null, limits)
+    const answer = await this.exchange(batchRequest(operations), first?.pending ?? null, limits)
     if (answer.type === 'answer' && answer.status === 200) {
       const answers = batchAnswers(operations, answer.body)
       for (const [index, waiting] of batch.entries()) {
@@ -166,9 +172,11 @@ export class NodeQueue {
       }
       return
     }
-    // Refused or failed as a whole: the same for each.
+    // Refused or failed as a whole: the same for each, unless it may be one operation's fault.
+    const isOnes = answer.type === 'answer' && ONE_TO_BLAME.has(answer.status)
     for (const waiting of batch) {
       if (answer.type === 'failed') waiting.settle(answer)
+      else if (isOnes) this.give(waiting, { type: 'alone' })
       else this.give(waiting, singleAnswer(waiting.pending.operation, answer))
     }
   }
@@ -179,12 +187,13 @@ export class NodeQueue {
       return
     }
     waiting.pending.isAlone = true
+    waiting.isTaken = false
     this.waiting.push(waiting)
   }
 
-  private number(batch: readonly Waiting[]): void {
-    const numbers = this.options.numbering.take(batch.length)
-    for (const [index, waiting] of batch.entries()) {
+  private number(writes: readonly Waiting[]): void {
+    const numbers = this.options.numbering.take(writes.length)
+    for (const [index, waiting] of writes.entries()) {
       waiting.pending.numbers = numbers
       waiting.pending.number = numbers.first + index
     }
@@ -206,13 +215,59 @@ export class NodeQueue {
   }
 }
 
-/**
- * Whether it may share a request. One that was numbered keeps its number and goes by itself; so do
- * operations on a key that is in the batch already, for a node runs those one after the other.
- */
-function mayJoin(pending: Pending | undefined): boolean {
-  if (pending === undefined || pending.numbers !== null || pending.isAlone) return false
-  return isBatchable(pending.operation)
+/** What leaves in one request. Keys are distinct: a node runs those on one key one after the other. */
+class Draft {
+  readonly writes: Waiting[] = []
+  readonly reads: Waiting[] = []
+  private readonly opsMax: number
+  private readonly keys = new Set<string>()
+  private bytes = 0
+
+  constructor(opsMax: number) {
+    this.opsMax = opsMax
+  }
+
+  get isFull(): boolean {
+    return this.keys.size >= this.opsMax
+  }
+
+  /** False when it has to go another time. The first one always fits. */
+  add(waiting: Waiting): boolean {
+    if (waiting.isTaken) return false
+    const { operation } = waiting.pending
+    const size = sizeOf(operation)
+    const isOver = this.isFull || this.bytes + size > BATCH_BYTES || this.keys.has(operation.key)
+    if (isOver && this.keys.size > 0) return false
+    this.keys.add(operation.key)
+    this.bytes += size
+    waiting.isTaken = true
+    if (isRead(waiting)) this.reads.push(waiting)
+    else this.writes.push(waiting)
+    return true
+  }
+}
+
+/** From this write on, those that wait too and whose numbers, given out together, follow its own. */
+function runOf(first: Waiting, live: readonly Waiting[]): readonly Waiting[] {
+  const together = new Map<number, Waiting>()
+  for (const waiting of live) {
+    const { numbers, number } = waiting.pending
+    if (numbers === first.pending.numbers && mayShare(waiting)) together.set(number, waiting)
+  }
+  const run: Waiting[] = []
+  for (let { number } = first.pending; ; number += 1) {
+    const next = together.get(number)
+    if (next === undefined) return run
+    run.push(next)
+  }
+}
+
+function mayShare({ pending }: Waiting): boolean {
+  return !pending.isAlone && isBatchable(pending.operation)
+}
+
+function isRead({ pending }: Waiting): boolean {
+  return pending.operation.op === 'get'
 }
 
 function sizeOf(operation: Operation): number {

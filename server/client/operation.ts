@@ -63,18 +63,30 @@ export function singleRequest(operation: Operation): Exchange {
 
 /** Whether it can stand in a batch, whose operations know no other condition than a version. */
 export function isBatchable(operation: Operation): boolean {
-  return operation.op === 'get'
-    ? operation.consistency !== 'stale'
-    : operation.condition === undefined
+  const { op } = operation
+  if (op === 'get') return operation.consistency !== 'stale'
+  const { condition } = operation
+  if (condition === undefined) return true
+  if ('ifAbsent' in condition) return op === 'put'
+  return op !== 'puthash' && 'ifVersion' in condition && condition.ifVersion > 0
 }
 
 export function batchRequest(operations: readonly Operation[]): Exchange {
   const ops = operations.map(operation => {
     const { op, key } = operation
-    return op === 'get' || op === 'delete' ? { op, key } : { op, key, value: jsonValue(operation) }
+    if (op === 'get') return { op, key }
+    const { condition } = operation
+    const version = condition === undefined ? {} : { version: batchVersion(condition) }
+    if (op === 'delete') return { op, key, ...version }
+    return { op, key, value: jsonValue(operation), ...version }
   })
   const headers = { 'content-type': 'application/json' }
   return { method: 'POST', path: '/v1/batch', headers, body: JSON.stringify({ ops }) }
+}
+
+/** In a batch, version 0 stands for an absent key. */
+function batchVersion(condition: WriteCondition): number {
+  return 'ifVersion' in condition ? condition.ifVersion : 0
 }
 
 type HttpAnswer = {

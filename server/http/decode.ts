@@ -108,25 +108,45 @@ export function readJson<T extends z.ZodType>(
   schema: T,
   bytesMax: number,
 ): Promise<z.output<T> | Problem> {
+  return readJsonBody(exchange, bytesMax, body => decodeJson(body, schema))
+}
+
+/** Reads a JSON body, whose bytes `decode` makes something of. Resolves to a problem otherwise. */
+export function readJsonBody<T>(
+  exchange: Exchange,
+  bytesMax: number,
+  decode: (body: Buffer) => T | Problem,
+): Promise<T | Problem> {
   const refusal = jsonHeadersProblem(exchange)
   if (refusal !== null) return Promise.resolve(refusal)
   const received = new Promise<Buffer | Problem>(resolve => exchange.readBody(bytesMax, resolve))
-  return received.then(body => (Buffer.isBuffer(body) ? decodeJson(body, schema) : body))
+  return received.then(body => (Buffer.isBuffer(body) ? decode(body) : body))
 }
 
 export function decodeJson<T extends z.ZodType>(body: Buffer, schema: T): z.output<T> | Problem {
+  const json = parseJson(body)
+  return json.type === 'problem' ? json : decodeShape(json, schema)
+}
+
+/** What a body holds; `members` counts those that its text names, doubled ones too. */
+export type Json = { readonly type: 'json'; readonly value: unknown; readonly members: number }
+
+/** Of well-formed JSON within bounds. Whether a member is named twice has still to be seen. */
+export function parseJson(body: Buffer): Json | Problem {
   const refusal = jsonShapeProblem(body)
   if (refusal !== null) return refusal
-  let value: unknown
   try {
-    value = JSON.parse(body.toString('utf8'))
+    return { type: 'json', value: JSON.parse(body.toString('utf8')), members: scanned.members }
   } catch {
     return problem('bad-request', 'the body is not JSON')
   }
-  if (countMembers(value) !== scanned.members) {
+}
+
+export function decodeShape<T extends z.ZodType>(json: Json, schema: T): z.output<T> | Problem {
+  if (countMembers(json.value) !== json.members) {
     return problem('bad-request', 'an object in the body names a field twice')
   }
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(json.value)
   return result.success ? result.data : problem('bad-request', issueText(result.error.issues[0]))
 }
 
@@ -169,12 +189,19 @@ const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b
 /** Position of the quote that ends the string beginning at `start`, or the end of the body. */
 function endOfString(body: Buffer, start: number): number {
   for (let at = start + 1; ; at += 1) {
-    at = body.indexOf(QUOTE, at)
+    at = quoteFrom(body, at)
     if (at < 0) return body.length
     let slashes = 0
     while (body[at - 1 - slashes] === BACKSLASH) slashes += 1
     if (slashes % 2 === 0) return at
   }
+}
+
+/** Most strings are names and short keys: calling out of JavaScript costs more than looking here. */
+function quoteFrom(body: Buffer, start: number): number {
+  const near = Math.min(body.length, start + 32)
+  for (let at = start; at < near; at += 1) if (body[at] === QUOTE) return at
+  return body.indexOf(QUOTE, near)
 }
 
 function countMembers(value: unknown): number {

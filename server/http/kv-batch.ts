@@ -3,54 +3,27 @@
 // N + i, so that the whole batch can be repeated.
 
 import { isUtf8 } from 'node:buffer'
-import { z } from 'zod'
-import type { ByteString } from '../bytes.ts'
-import {
-  BATCH_REQUEST_BYTES_MAX,
-  BATCH_REQUEST_OPS_MAX,
-  KEY_BYTES_MAX,
-  VALUE_BYTES_MAX,
-} from '../limits.ts'
+import { BATCH_REQUEST_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts'
 import type { RequestId } from '../session.ts'
-import type { Condition, ShardkvRequest, Write } from '../shardkv/operation.ts'
+import type { ShardkvRequest } from '../shardkv/operation.ts'
 import type { ShardkvReply } from '../shardkv/reply.ts'
 import { keyProblem, roleProblem } from './auth.ts'
+import { type BatchOp, decodeBatchOps } from './batch-ops.ts'
 import { BATCH_ANSWER_BYTES_MAX, NUMBER_MAX } from './bounds.ts'
-import { deadlineOf, isDirect, isProblem, readJson, sessionOf, traceParentOf } from './decode.ts'
+import {
+  deadlineOf,
+  isDirect,
+  isProblem,
+  readJsonBody,
+  sessionOf,
+  traceParentOf,
+} from './decode.ts'
 import type { Answer } from './exchange.ts'
 import { countRun, type KvRoutesOptions, replyProblem } from './kv-answer.ts'
 import { BATCH_DOC } from './kv-docs.ts'
 import { numberFor, TOO_MANY_WRITES } from './lanes.ts'
 import { type Problem, problem, problemBody } from './problem.ts'
-import { type Call, jsonAnswer, type Route } from './route.ts'
-
-/** A lone surrogate has no UTF-8: two such keys would become one. */
-const LONE_SURROGATE = /\p{Surrogate}/u
-const text = z.string().refine(value => !LONE_SURROGATE.test(value), 'is not valid Unicode')
-const key = text
-  .refine(value => value.length > 0, 'is empty')
-  .refine(value => Buffer.byteLength(value) <= KEY_BYTES_MAX, `exceeds ${KEY_BYTES_MAX} bytes`)
-const value = z.union([text, z.strictObject({ base64: z.base64() })])
-const version = z.int().min(0)
-
-export const BATCH_SCHEMA = z.strictObject({
-  ops: z
-    .array(
-      z.discriminatedUnion('op', [
-        z.strictObject({ op: z.literal('get'), key }),
-        z.strictObject({ op: z.literal('put'), key, value, version: version.optional() }),
-        z.strictObject({ op: z.literal('puthash'), key, value }),
-        z.strictObject({ op: z.literal('delete'), key, version: version.min(1).optional() }),
-        /** `version` 0: the key must be absent. */
-        z.strictObject({ op: z.literal('cas'), key, value, version }),
-      ]),
-    )
-    .min(1)
-    .max(BATCH_REQUEST_OPS_MAX),
-})
-
-type BatchOp = z.output<typeof BATCH_SCHEMA>['ops'][number]
-type Result = Readonly<Record<string, unknown>>
+import { type Call, type Route, textAnswer } from './route.ts'
 
 export function batchRoute(options: KvRoutesOptions): Route {
   return {
@@ -75,14 +48,15 @@ async function handleBatch(options: KvRoutesOptions, call: Call): Promise<Answer
   if (typeof deadlineMs !== 'number') return deadlineMs
   const session = sessionOf(exchange)
   if (session !== null && isProblem(session)) return session
-  const body = await readJson(exchange, BATCH_SCHEMA, BATCH_REQUEST_BYTES_MAX)
-  if (isProblem(body)) return body
-  const refusal = batchProblem(call, body.ops, session)
+  const ops = await readJsonBody(exchange, BATCH_REQUEST_BYTES_MAX, decodeBatchOps)
+  if (isProblem(ops)) return ops
+  const refusal = batchProblem(call, ops, session)
   if (refusal !== null) return refusal
   const terms = { isDirect: direct, deadlineAt: performance.now() + deadlineMs, session }
-  const results = await new Batch(options, body.ops, terms).run()
+  const results = await resultsOf(options, ops, terms)
   const traceParent = traceParentOf(exchange)
-  return jsonAnswer({ results }, traceParent === null ? [] : ['traceparent', traceParent])
+  const headers = traceParent === null ? [] : ['traceparent', traceParent]
+  return textAnswer(`{"results":[${results.join()}]}`, headers)
 }
 
 function batchProblem(
@@ -94,16 +68,14 @@ function batchProblem(
     return problem('bad-request', 'the request numbers of this batch would be too large')
   }
   if (call.grant === null) return null
-  const needsWriter = ops.some(op => op.op !== 'get')
+  const needsWriter = ops.some(op => op.write !== null)
   const denied = needsWriter ? roleProblem(call.grant, 'writer') : null
   if (denied !== null) return denied
-  for (const op of ops) {
-    const foreign = keyProblem(call.grant, bytesOf(op.key))
+  for (const { key, write } of ops) {
+    const foreign = keyProblem(call.grant, key)
     if (foreign !== null) return foreign
-    if (!('value' in op)) continue
-    if (bytesOfValue(op.value).length > VALUE_BYTES_MAX) {
-      return problem('too-large', `a value exceeds ${VALUE_BYTES_MAX} bytes`)
-    }
+    if (write === null || write.op === 'delete' || write.value.length <= VALUE_BYTES_MAX) continue
+    return problem('too-large', `a value exceeds ${VALUE_BYTES_MAX} bytes`)
   }
   return null
 }
@@ -114,93 +86,126 @@ type BatchTerms = {
   readonly session: RequestId | null
 }
 
+function resultsOf(
+  options: KvRoutesOptions,
+  ops: readonly BatchOp[],
+  terms: BatchTerms,
+): Promise<readonly string[]> {
+  return new Promise((resolve, reject) => new Batch(options, ops, terms, { resolve, reject }).run())
+}
+
+type Settle = {
+  resolve(results: readonly string[]): void
+  reject(error: unknown): void
+}
+
+/** Where no further operation is on the same key. */
+const NONE = -1
+
 class Batch {
   private readonly options: KvRoutesOptions
   private readonly ops: readonly BatchOp[]
   private readonly terms: BatchTerms
-  private readonly results: Result[]
+  private readonly settle: Settle
+  /** Results as JSON, in the order of the operations. */
+  private readonly results: string[]
+  /** Operation → the next one on its key. */
+  private readonly next: Int16Array
+  private left: number
   private valueBytes = 0
 
-  constructor(options: KvRoutesOptions, ops: readonly BatchOp[], terms: BatchTerms) {
+  constructor(
+    options: KvRoutesOptions,
+    ops: readonly BatchOp[],
+    terms: BatchTerms,
+    settle: Settle,
+  ) {
     this.options = options
     this.ops = ops
     this.terms = terms
-    this.results = new Array<Result>(ops.length).fill({})
+    this.settle = settle
+    this.results = new Array<string>(ops.length).fill('')
+    this.next = new Int16Array(ops.length).fill(NONE)
+    this.left = ops.length
   }
 
-  /** Results in the order of the operations. */
-  async run(): Promise<readonly Result[]> {
-    const byKey = new Map<string, number[]>()
-    for (const [index, op] of this.ops.entries()) {
-      const same = byKey.get(op.key)
-      if (same === undefined) byKey.set(op.key, [index])
-      else same.push(index)
+  run(): void {
+    for (const index of this.firstOfEachKey()) this.start(index)
+  }
+
+  private firstOfEachKey(): readonly number[] {
+    const firsts: number[] = []
+    const last = new Map<string, number>()
+    for (const [index, { key }] of this.ops.entries()) {
+      const before = last.get(key)
+      if (before === undefined) firsts.push(index)
+      else this.next[before] = index
+      last.set(key, index)
     }
-    await Promise.all([...byKey.values()].map(indexes => this.runInOrder(indexes)))
-    return this.results
+    return firsts
   }
 
-  private async runInOrder(indexes: readonly number[]): Promise<void> {
-    let isUncertain = false
-    for (const index of indexes) {
-      const op = this.ops[index]
-      if (op === undefined) continue
-      // What is uncertain may still happen, after all that would be done now: the order is lost.
-      const result = isUncertain ? this.refused(AFTER_UNKNOWN, op) : await this.runOne(op, index)
-      this.results[index] = result
-      if (result.outcome === 'unknown') isUncertain = true
-    }
-  }
-
-  private runOne(op: BatchOp, index: number): Promise<Result> {
+  private start(index: number): void {
+    const op = this.ops[index]
+    if (op === undefined) return
     const { lanes, gateway } = this.options
     const { session, isDirect, deadlineAt } = this.terms
     const given = session === null ? null : { ...session, number: session.number + index }
-    const numbered = op.op === 'get' ? null : numberFor(lanes, given)
-    if (op.op !== 'get' && numbered === null) {
-      return Promise.resolve(this.refused(TOO_MANY_WRITES, op))
+    const numbered = op.write === null ? null : numberFor(lanes, given)
+    if (op.write !== null && numbered === null) {
+      return this.end(index, TOO_MANY_WRITES)
     }
     const request = requestOf(op, numbered?.session ?? null)
     const deadlineMs = Math.max(1, deadlineAt - performance.now())
-    return new Promise(resolve => {
-      gateway.execute(request, { isDirect, deadlineMs }, (reply, isDefinite) => {
-        if (numbered !== null && numbered.ticket !== null) lanes.end(numbered.ticket)
-        resolve(this.resultOf({ op, request }, reply, isDefinite))
-      })
+    gateway.execute(request, { isDirect, deadlineMs }, (reply, isDefinite) => {
+      if (numbered !== null && numbered.ticket !== null) lanes.end(numbered.ticket)
+      try {
+        this.end(index, this.resultOf({ op, request }, reply, isDefinite))
+      } catch (error) {
+        this.settle.reject(error)
+      }
     })
+  }
+
+  private end(index: number, result: string | Problem): void {
+    const op = this.ops[index]
+    if (op === undefined) return
+    const mayChange = op.write !== null
+    const isProblem = typeof result !== 'string'
+    this.options.traffic.batchOp(op.name, isProblem ? result.code : undefined)
+    this.results[index] = isProblem ? JSON.stringify(problemBody(result, mayChange)) : result
+    this.left -= 1
+    const next = this.next[index] ?? NONE
+    // What is uncertain may still happen, after all that would be done now: the order is lost.
+    const isUncertain = isProblem && mayChange && isUnknown(result)
+    if (next !== NONE && isUncertain) this.end(next, AFTER_UNKNOWN)
+    else if (next !== NONE) this.start(next)
+    else if (this.left === 0) this.settle.resolve(this.results)
   }
 
   private resultOf(
     job: { readonly op: BatchOp; readonly request: ShardkvRequest },
     reply: ShardkvReply | null,
     isDefinite: boolean,
-  ): Result {
+  ): string | Problem {
     const { op, request } = job
-    const { traffic } = this.options
     const place = this.options.describe(request.key)
-    countRun(traffic, request, reply, place.shard)
+    countRun(this.options.traffic, request, reply, place.shard)
     if (reply === null || reply.type !== 'ok') {
       const context = { request, place, traceParent: null, isDirect: this.terms.isDirect }
-      return this.refused(replyProblem(reply, isDefinite, context), op)
+      return replyProblem(reply, isDefinite, context)
     }
-    if (op.op === 'get' && !this.hasRoomFor(reply.value)) return this.refused(ANSWER_TOO_LARGE, op)
-    traffic.batchOp(op.op, undefined)
-    const common = { version: reply.version, slot: reply.slot }
-    switch (op.op) {
-      case 'get':
-        return { status: 200, ...common, ...shown(reply.value) }
-      case 'puthash': {
-        const value = this.hasRoomFor(reply.value) ? shown(reply.value) : { isValueOmitted: true }
-        return { status: 200, outcome: 'applied', ...common, ...value }
-      }
-      default:
-        return { status: 204, outcome: 'applied', ...common }
+    const { version, slot } = reply
+    const known = `"version":${version},"slot":${slot}`
+    if (op.write === null) {
+      if (!this.hasRoomFor(reply.value)) return ANSWER_TOO_LARGE
+      return `{"status":200,${known},"value":${shown(reply.value)}}`
     }
-  }
-
-  private refused(found: Problem, op: BatchOp): Result {
-    this.options.traffic.batchOp(op.op, found.code)
-    return problemResult(found, op)
+    if (op.write.op !== 'puthash') return `{"status":204,"outcome":"applied",${known}}`
+    const value = this.hasRoomFor(reply.value)
+      ? `"value":${shown(reply.value)}`
+      : '"isValueOmitted":true'
+    return `{"status":200,"outcome":"applied",${known},${value}}`
   }
 
   private hasRoomFor(value: Uint8Array): boolean {
@@ -218,42 +223,19 @@ const AFTER_UNKNOWN = problem(
   },
 )
 
-function problemResult(found: Problem, op: BatchOp): Result {
-  return problemBody(found, op.op !== 'get')
+function isUnknown(found: Problem): boolean {
+  return found.outcome === 'unknown' || found === AFTER_UNKNOWN
 }
 
 function requestOf(op: BatchOp, session: RequestId | null): ShardkvRequest {
-  const name = bytesOf(op.key)
-  if (op.op === 'get' || session === null) {
-    return { type: 'get', key: name, consistency: 'linearizable' }
-  }
-  const condition = conditionFor(op)
-  return { type: 'write', key: name, write: writeOf(op), condition, session }
+  const { key, write, condition } = op
+  if (write === null || session === null) return { type: 'get', key, consistency: 'linearizable' }
+  return { type: 'write', key, write, condition, session }
 }
 
-function writeOf(op: Exclude<BatchOp, { op: 'get' }>): Write {
-  if (op.op === 'delete') return { op: 'delete' }
-  return { op: op.op === 'puthash' ? 'puthash' : 'put', value: bytesOfValue(op.value) }
-}
-
-function conditionFor(op: BatchOp): Condition {
-  if (!('version' in op) || op.version === undefined) return { type: 'none' }
-  return op.version === 0 ? { type: 'ifAbsent' } : { type: 'ifVersion', version: op.version }
-}
-
-function bytesOf(name: string): ByteString {
-  return Buffer.from(name, 'utf8').toString('latin1')
-}
-
-function bytesOfValue(given: z.output<typeof value>): Buffer {
-  return typeof given === 'string'
-    ? Buffer.from(given, 'utf8')
-    : Buffer.from(given.base64, 'base64')
-}
-
-/** As text where it is text, so that people can read it. */
-function shown(bytes: Uint8Array): { readonly value: string | { readonly base64: string } } {
+/** JSON of a value: as text where it is text, so that people can read it. */
+function shown(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (isUtf8(buffer)) return { value: buffer.toString('utf8') }
-  return { value: { base64: buffer.toString('base64') } }
+  if (isUtf8(buffer)) return JSON.stringify(buffer.toString('utf8'))
+  return `{"base64":"${buffer.toString('base64')}"}`
 }

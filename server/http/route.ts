@@ -70,5 +70,10 @@ const JSON_HEADERS = [
 
 /** JSON answer that no cache keeps. */
 export function jsonAnswer(value: unknown, headers: readonly string[] = []): Answer {
-  return { status: 200, headers: [...JSON_HEADERS, ...headers], body: JSON.stringify(value) }
+  return textAnswer(JSON.stringify(value), headers)
+}
+
+/** The same, of JSON that is written already. */
+export function textAnswer(json: string, headers: readonly string[] = []): Answer {
+  return { status: 200, headers: [...JSON_HEADERS, ...headers], body: json }
 }

@@ -1,7 +1,7 @@
 // The JSON bodies of the API, for openapi.json: requests from the very schemas that check them.
 
 import { z } from 'zod'
-import { BATCH_SCHEMA } from './kv-batch.ts'
+import { BATCH_SCHEMA } from './batch-ops.ts'
 import { CHANGE_SCHEMAS } from './shardmaster-routes.ts'
 
 const input = (schema: z.ZodType) => {

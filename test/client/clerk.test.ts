@@ -191,23 +191,6 @@ test('one operation of a batch that is refused is repeated alone under its own n
   assert.is(numberOf(alone[0]!), `${client}/${Number(number) + 3}`)
 })
 
-test('operations that were numbered keep their numbers, however many are repeated at once', async () => {
-  const kv = await node((request, count) => {
-    if (request.target !== '/v1/batch') return { status: 204, headers: { etag: '"1"' } }
-    return count === 1 ? refusal(503, 'overloaded', { outcome: 'not_applied' }) : 'reset'
-  })
-  const { clerk } = await clerkOf([kv])
-  await Promise.all(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(key => clerk.put(key, key)))
-  const [batch, ...alone] = kv.got
-  assert.is(batch?.target, '/v1/batch')
-  const client = numberOf(batch!).split('/')[0]
-  const targets = alone.map(request => `${request.target.at(-1)} ${numberOf(request)}`).sort()
-  assert.equal(
-    targets,
-    [...'abcdefgh'].map((key, index) => `${key} ${client}/${index + 1}`),
-  )
-})
-
 test('a value that a batch could not carry is asked for alone', async () => {
   const kv = await node(request =>
     request.target === '/v1/batch'

@@ -8,6 +8,7 @@ const DECODE = 'test/http/decode.test.ts'
 const TARGET = 'test/http/target.test.ts'
 const BATCH = 'test/http/kv-batch.test.ts'
 const CLERK = 'test/client/clerk.test.ts'
+const COALESCING = 'test/client/coalescing.test.ts'
 
 export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
@@ -59,6 +60,39 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     by: { file: CLERK, test: 'keeps its number' },
   },
   {
+    name: 'new-numbers-for-a-repeated-batch',
+    row: 'R5',
+    file: 'server/client/node-queue.ts',
+    find: 'if (first?.pending.numbers === null) this.number(writes)',
+    replace: 'if (first !== undefined) this.number(writes)',
+    by: { file: COALESCING, test: 'each write under its own number' },
+  },
+  {
+    name: 'new-write-joins-a-repeated-batch',
+    row: 'R5',
+    file: 'server/client/node-queue.ts',
+    find: '(!isRepeat && waiting.pending.numbers === null)',
+    replace: 'waiting.pending.numbers === null',
+    by: { file: COALESCING, test: 'each call runs once' },
+  },
+  {
+    name: 'repeated-batch-closes-its-gaps',
+    row: 'R5',
+    file: 'server/client/node-queue.ts',
+    find: 'if (next === undefined) return run\n    run.push(next)',
+    replace:
+      'if (next !== undefined) run.push(next)\n    else if (number > first.pending.number + 1000) return run',
+    by: { file: COALESCING, test: 'each call runs once' },
+  },
+  {
+    name: 'sent-batch-called-unsent',
+    row: 'R8',
+    file: 'server/client/node-queue.ts',
+    find: 'for (const waiting of batch) waiting.isSent = true',
+    replace: '',
+    by: { file: COALESCING, test: 'deadlines and signals' },
+  },
+  {
     name: 'unknown-forgotten-by-the-clerk',
     row: 'R5',
     file: 'server/client/retry.ts',
@@ -102,7 +136,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'field-given-twice',
     row: 'R2',
     file: 'server/http/decode.ts',
-    find: 'countMembers(value) !== scanned.members',
+    find: 'countMembers(json.value) !== json.members',
     replace: 'countMembers(value) < 0',
     by: { file: DECODE, test: 'JSON of another shape' },
   },
@@ -158,8 +192,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'batch-goes-on-after-unknown',
     row: 'R8',
     file: 'server/http/kv-batch.ts',
-    find: "if (result.outcome === 'unknown') isUncertain = true",
-    replace: '',
+    find: "return found.outcome === 'unknown' || found === AFTER_UNKNOWN",
+    replace: 'return found === AFTER_UNKNOWN',
     by: { file: BATCH, test: 'after an unknown outcome' },
   },
   {
