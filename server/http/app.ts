@@ -78,13 +78,17 @@ function isOpen(route: Route): boolean {
   return routePath(route.path).isPrefix
 }
 
+/** What the gate needs, whatever is behind it. */
+export type GateOptions = Omit<AppOptions, keyof StatusRoutesOptions>
+
 type Gate = {
-  readonly options: AppOptions
+  readonly options: GateOptions
   readonly shared: ExchangeShared
   readonly isOwnHost: (host: string) => boolean
 }
 
-function createApp(options: AppOptions, routes: readonly Route[]): HttpApp {
+/** An app of any routes behind the same gate. */
+export function createApp(options: GateOptions, routes: readonly Route[]): HttpApp {
   const { answerTimeoutMs, traffic = new Traffic() } = options
   const shared = newShared({ answerTimeoutMs, traffic })
   const gate: Gate = { options, shared, isOwnHost: ownHost(options.ownHosts ?? []) }
@@ -198,14 +202,18 @@ function toAnswer(found: Answer | Problem, route: Route): Answer {
   return 'code' in found ? problemAnswer(found, route.mayChange) : found
 }
 
+const PEER_GRANT: Grant = { name: 'peer', role: 'reader', keyPrefix: '' }
+
 /** Null on public routes, where no token is looked at. */
 function grantFor(auth: Auth, exchange: Exchange, route: Route): Grant | Problem | null {
   if (route.role === 'public') return null
-  const grant = auth.authenticate({
+  const caller = {
     authorization: exchange.header('authorization'),
     remoteAddress: exchange.remoteAddress,
     connection: exchange.connection,
-  })
+  }
+  if (route.isForPeers === true && auth.isPeer(caller)) return PEER_GRANT
+  const grant = auth.authenticate(caller)
   if (isProblem(grant)) return grant
   if (route.scope === 'node' && grant.keyPrefix !== '') {
     return problem('forbidden', 'the token is for keys of one prefix alone')

@@ -33,6 +33,8 @@ export interface Auth {
   authenticate(caller: Caller): Grant | Problem
   /** Whether this is the credential of this cluster's replicas; counts refusals too. */
   peerProblem(caller: Caller): Problem | null
+  /** The same question where others may come too: nothing is counted. */
+  isPeer(caller: Caller): boolean
   /** Puts other tokens in place of the present ones, for connections that are open as well. */
   replaceTokens(tokens: readonly TokenRecord[]): void
 }
@@ -93,16 +95,19 @@ export function createAuth(options: AuthOptions): Auth {
     }
     return grant
   }
-  const peerProblem = (caller: Caller): Problem | null => {
+  const isPeer = (caller: Caller): boolean => {
     const token = bearerToken(caller.authorization)
-    const isPeer = token !== null && peerHash !== null && timingSafeEqual(digest(token), peerHash)
-    return isPeer ? null : refusals.refuse(caller, token === null)
+    return token !== null && peerHash !== null && timingSafeEqual(digest(token), peerHash)
+  }
+  const peerProblem = (caller: Caller): Problem | null => {
+    if (isPeer(caller)) return null
+    return refusals.refuse(caller, bearerToken(caller.authorization) === null)
   }
   const replaceTokens = (tokens: readonly TokenRecord[]): void => {
     known = tokens.map(toKnown)
     proven = new WeakMap()
   }
-  return { authenticate, peerProblem, replaceTokens }
+  return { authenticate, peerProblem, isPeer, replaceTokens }
 }
 
 /** Null when the grant includes the role. */

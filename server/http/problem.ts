@@ -28,6 +28,7 @@ const TITLES = {
   'shard-moving': [503, 'The shard is being handed over'],
   overloaded: [503, 'Too much is waiting already'],
   'not-ready': [503, 'The node is not ready'],
+  'no-room': [503, 'There is no room to store this at the moment'],
   timeout: [504, 'No answer before the deadline'],
   'disk-full': [507, 'The disk is full'],
 } as const satisfies Readonly<Record<string, readonly [number, string]>>
@@ -58,6 +59,7 @@ const RETRY_AFTER: Readonly<Partial<Record<ProblemCode, string>>> = {
   'shard-moving': '1',
   overloaded: '1',
   'not-ready': '1',
+  'no-room': '5',
 }
 
 /** `detail` is for people, and never repeats a value of the request. */

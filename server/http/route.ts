@@ -18,6 +18,8 @@ export type Route = {
   /** Template as in openapi.json. A last segment `{key}` takes the rest of the path, slashes too. */
   readonly path: string
   readonly role: Role | 'public'
+  /** Open to the credential of this cluster's nodes as well. */
+  readonly isForPeers?: boolean
   /** `key`: open to tokens with a key prefix, since the handler checks each key against it. */
   readonly scope: 'key' | 'node'
   /** Whether it could change something: then errors say the outcome. */

@@ -24,17 +24,12 @@ const OPEN = { method: 'GET', scope: 'node', mayChange: false, query: [] } as co
 
 /** Health tells nothing but ok; the description of the API is public as its source is. */
 export function statusRoutes(options: StatusRoutesOptions, api: ApiDescription): readonly Route[] {
-  let made: ApiDocument | null = null
-  const document = (): ApiDocument => {
-    made ??= openApiDocument(
-      { title: api.title, version: options.version },
-      api.routes(),
-      api.schemas,
-    )
-    return made
-  }
+  const unready = 'there is no leader, or this replica is not caught up'
   return [
-    ...healthRoutes(options),
+    ...healthRoutes({
+      summary: 'It has a leader and is caught up; 503 otherwise',
+      unready: () => (options.status().isReady ? null : unready),
+    }),
     {
       ...OPEN,
       path: '/v1/status',
@@ -42,6 +37,18 @@ export function statusRoutes(options: StatusRoutesOptions, api: ApiDescription):
       doc: described('status', 'How this replica and its group stand', 'role, slots, members, …'),
       handle: () => jsonAnswer(options.status()),
     },
+    ...apiRoutes(options.version, api),
+  ]
+}
+
+/** The description of all routes, as JSON and as a page. */
+export function apiRoutes(version: string, api: ApiDescription): readonly Route[] {
+  let made: ApiDocument | null = null
+  const document = (): ApiDocument => {
+    made ??= openApiDocument({ title: api.title, version }, api.routes(), api.schemas)
+    return made
+  }
+  return [
     {
       ...OPEN,
       path: '/openapi.json',
@@ -59,7 +66,13 @@ export function statusRoutes(options: StatusRoutesOptions, api: ApiDescription):
   ]
 }
 
-function healthRoutes(options: StatusRoutesOptions): readonly Route[] {
+type Readiness = {
+  readonly summary: string
+  /** Why it does not serve; null when it does. */
+  readonly unready: () => string | null
+}
+
+export function healthRoutes({ summary, unready }: Readiness): readonly Route[] {
   return [
     {
       ...OPEN,
@@ -72,11 +85,11 @@ function healthRoutes(options: StatusRoutesOptions): readonly Route[] {
       ...OPEN,
       path: '/readyz',
       role: 'public',
-      doc: described('readyz', 'It has a leader and is caught up; 503 otherwise', 'it is'),
-      handle: () =>
-        options.status().isReady
-          ? jsonAnswer({ status: 'ready' })
-          : problem('not-ready', 'there is no leader, or this replica is not caught up'),
+      doc: described('readyz', summary, 'it is'),
+      handle: () => {
+        const reason = unready()
+        return reason === null ? jsonAnswer({ status: 'ready' }) : problem('not-ready', reason)
+      },
     },
   ]
 }

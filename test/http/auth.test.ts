@@ -53,7 +53,10 @@ test("peers and clients cannot use each other's credential", () => {
   for (const token of [TOKENS.admin, TOKENS.reader, null, 'x']) {
     assert.is(auth.peerProblem(caller(token))?.code, 'unauthorized')
   }
+  assert.ok(auth.isPeer(caller(TOKENS.peer)))
+  assert.not(auth.isPeer(caller(TOKENS.admin)))
   const alone = createAuth({ tokens: [], peerHash: null })
+  assert.not(alone.isPeer(caller(TOKENS.peer)))
   assert.is(alone.peerProblem(caller(TOKENS.peer))?.code, 'unauthorized')
 })
 

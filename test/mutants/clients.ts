@@ -168,8 +168,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'any-token-opens-the-peer-door',
     row: 'S14',
     file: 'server/http/auth.ts',
-    find: 'return isPeer ? null :',
-    replace: 'return isPeer || token !== null ? null :',
+    find: 'if (isPeer(caller)) return null',
+    replace: 'if (bearerToken(caller.authorization) !== null) return null',
     by: { file: AUTH, test: 'credential' },
   },
   {
