@@ -14,6 +14,8 @@ export type LocalNode = {
   readonly url: string
 }
 
+export type LocalService = { readonly name: string; readonly port: number; readonly url: string }
+
 export type LocalCluster = {
   readonly folder: string
   readonly nodes: readonly LocalNode[]
@@ -29,8 +31,10 @@ export type LocalCluster = {
   }
   /** File with a link that logs in to the dashboard once. */
   readonly loginLink: string
+  /** Keeps the traces of all nodes. */
+  readonly archive: LocalService
   /** Processes beside the nodes, one of each. */
-  readonly services: readonly { readonly name: string; readonly port: number }[]
+  readonly services: readonly LocalService[]
   readonly ports: {
     readonly archive: number
     readonly prometheus: number
@@ -59,6 +63,7 @@ export function localCluster(env: NodeJS.ProcessEnv = process.env): LocalCluster
       return node({ name: `kv${gid}${letter}`, kind: 'shardkv', gid, replica }, port)
     }),
   )
+  const archive = service('archive', base + 200)
   return {
     folder,
     nodes: [...shardmasters, ...shardkvs],
@@ -71,7 +76,8 @@ export function localCluster(env: NodeJS.ProcessEnv = process.env): LocalCluster
       cluster: join(folder, 'cluster.id'),
     },
     loginLink: join(folder, 'dashboard', 'login.link'),
-    services: [{ name: 'dashboard', port: base + 300 }],
+    archive,
+    services: [archive, service('dashboard', base + 300)],
     ports: { archive: base + 200, prometheus: base + 290, dashboard: base + 300 },
   }
 }
@@ -82,6 +88,7 @@ export function localFlags(
   name: string,
   clusterId: string,
 ): readonly string[] | null {
+  if (name === cluster.archive.name) return archiveFlags(cluster)
   const self = cluster.nodes.find(candidate => candidate.name === name)
   if (self === undefined) return null
   const peers = cluster.nodes.filter(({ gid }) => gid === self.gid)
@@ -98,12 +105,24 @@ export function localFlags(
   return [...flags, '--gid', String(self.gid), '--shardmasters', shardmasters, ...joins]
 }
 
+function archiveFlags({ archive, folder, files }: LocalCluster): readonly string[] {
+  return [
+    ...['--listen', `127.0.0.1:${archive.port}`, '--data', join(folder, archive.name)],
+    ...['--tokens-file', files.tokens, '--peer-token-file', files.peerToken],
+    ...['--name', archive.name],
+  ]
+}
+
 /** Throws RangeError with a sentence for people. */
 function basePort(text: string | undefined): number {
   if (text === undefined || text === '') return BASE_PORT
   const port = Number(text)
   if (Number.isInteger(port) && port >= 1024 && port <= BASE_PORT_MAX) return port
   throw new RangeError(`SHARDGLASS_BASE_PORT is to be 1024–${BASE_PORT_MAX}, not "${text}"`)
+}
+
+function service(name: string, port: number): LocalService {
+  return { name, port, url: `http://127.0.0.1:${port}` }
 }
 
 function node(fields: Omit<LocalNode, 'port' | 'url'>, port: number): LocalNode {

@@ -11,7 +11,8 @@ import { ensureSecrets } from './secrets.ts'
 
 const GID_MAX = 2 ** 31 - 1
 
-const address = z.string().transform((text, context) => {
+/** `HOST:PORT`. */
+export const address = z.string().transform((text, context) => {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
   if (match !== null && port <= 65_535) return { host: match[1] ?? match[2] ?? '', port }
@@ -90,7 +91,7 @@ export type ShardmasterOptions = Checked<z.infer<typeof shardmasterSchema>>
 export type ShardkvOptions = Checked<z.infer<typeof shardkvSchema>>
 type Checked<T> = T & { readonly name: string; readonly advertise: string }
 
-type Flag = readonly [flag: string, text: string]
+export type Flag = readonly [flag: string, text: string]
 
 const COMMON_FLAGS: readonly Flag[] = [
   ['--cluster <id>', 'id of the cluster; nodes of other clusters are refused'],
@@ -129,6 +130,18 @@ export function shardkvOptions(argv: readonly string[]): ShardkvOptions {
   return checked(shardkvSchema, read('start-shardkv', flags, argv))
 }
 
+/** Options of a process that is no replica. */
+export function optionsOf<T extends z.ZodType>(of: {
+  readonly command: string
+  readonly schema: T
+  readonly flags: readonly Flag[]
+  readonly argv: readonly string[]
+}): z.output<T> {
+  const result = of.schema.safeParse(read(of.command, of.flags, of.argv))
+  if (result.success) return result.data
+  throw new Refusal(result.error.issues.map(sentence).join('; '))
+}
+
 /** `--local NAME` stands for all flags of that process of the local cluster; more may follow. */
 function read(command: string, flags: readonly Flag[], argv: readonly string[]): object {
   const local = argv.indexOf('--local')
@@ -143,7 +156,10 @@ function read(command: string, flags: readonly Flag[], argv: readonly string[]):
 
 function parse(name: string, flags: readonly Flag[], argv: readonly string[]): object {
   const program = new Command(name).exitOverride().configureOutput({ writeErr: () => undefined })
-  program.option('--local <name>', 'a process of the local cluster: sm1 … sm3, kv1a … kv3c')
+  program.option(
+    '--local <name>',
+    'a process of the local cluster: sm1 … sm3, kv1a … kv3c, archive',
+  )
   for (const [flag, text] of flags) {
     const variable = /--([a-z-]+)/.exec(flag)?.[1]?.replaceAll('-', '_').toUpperCase()
     program.addOption(new Option(flag, text).env(`SHARDGLASS_${variable}`))

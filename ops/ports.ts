@@ -2,9 +2,9 @@
 
 import { createConnection, createServer } from 'node:net'
 import { Connections } from '../server/client/connections.ts'
-import type { LocalNode } from './local.ts'
 
 type Holder = { readonly name: string; readonly port: number }
+type Addressed = Holder & { readonly url: string }
 
 const HOST = '127.0.0.1'
 const CONNECT_MS = 1_000
@@ -22,7 +22,7 @@ export async function answeringNodes(holders: readonly Holder[]): Promise<readon
 }
 
 /** The nodes that are not ready (no leader, not caught up, or not there). */
-export async function unreadyNodes(nodes: readonly LocalNode[]): Promise<readonly LocalNode[]> {
+export async function unreadyNodes(nodes: readonly Addressed[]): Promise<readonly Addressed[]> {
   const connections = new Connections({ perNode: 1 })
   const request = { method: 'GET', path: '/readyz', headers: {} } as const
   try {

@@ -8,8 +8,8 @@ import { answeringNodes } from './ports.ts'
 
 async function main(): Promise<void> {
   const cluster = localCluster()
-  const { folder, nodes, files } = cluster
-  const running = await answeringNodes(nodes)
+  const { folder, nodes, services, files } = cluster
+  const running = await answeringNodes([...nodes, ...services])
   if (running.length > 0) {
     const names = running.map(({ name, port }) => `${name} ${port}`).join(', ')
     throw new Error(`the cluster runs (${names}); stop it first`)

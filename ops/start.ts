@@ -88,13 +88,13 @@ function endGroup({ pid }: ChildProcess): void {
 
 /** Waits until the cluster serves, then says what is there. */
 async function announce(cluster: LocalCluster, isOver: () => boolean): Promise<void> {
-  const { shardmasters, files, nodes } = cluster
+  const { shardmasters, files, nodes, archive } = cluster
   const client = new ShardmasterClient({ shardmasters, token: readSecret(files.adminToken) })
   const deadline = performance.now() + READY_SECONDS_MAX * 1000
   try {
     while (!isOver()) {
       await sleep(POLL_MS)
-      const unready = await unreadyNodes(nodes)
+      const unready = await unreadyNodes([...nodes, archive])
       if (unready.length === 0 && (await isServing(cluster, client))) {
         console.log(welcome(cluster, await loginLink(cluster)))
         return
@@ -150,6 +150,7 @@ Shardglass is up: 3 shardmasters, groups 1 and 2 of 3 replicas each, group 3 as 
   shardmasters  ${cluster.shardmasters.join(' ')}
   admin token   ${adminToken}
   API           ${first}/docs
+  archive       ${cluster.archive.url}/docs (a trace of every Paxos instance and handoff)
 
 Try, in another terminal, in ${ROOT}:
   curl -X PUT ${token} --data-binary hello ${first}/v1/kv/greeting

@@ -11,6 +11,7 @@ if [ $# -eq 0 ]; then
   case $name in
     sm*) set -- node "$folder/../dist/ops/start-shardmaster.js" --local "$name" ;;
     kv*) set -- node "$folder/../dist/ops/start-shardkv.js" --local "$name" ;;
+    archive) set -- node "$folder/../dist/ops/start-archive.js" --local "$name" ;;
     dashboard) set -- node "$folder/../dist/dashboard/start.js" --local ;;
     prometheus) set -- node "$folder/../dist/ops/observe/start-prometheus.js" ;;
     *) echo "$name: no such process of the local cluster" >&2; exit 64 ;;

@@ -131,20 +131,24 @@ export const spanLine = z.object({
   status: archivedSpan.shape.status,
 })
 
-/** Where the next page begins, for `before`; null where there is none. */
-const next = text
+const page = {
+  /** Where the next page begins, for `before`; null where there is none. */
+  next: text,
+  /** The time for a search was over before everything was looked at: there may be more. */
+  isPartial: z.boolean(),
+}
 
 export const traceAnswer = z.object({ traceId: z.string(), spans: z.array(archivedSpan) })
 export const instanceAnswer = z.object({ gid: whole, slot: whole, spans: z.array(archivedSpan) })
-export const instancesAnswer = z.object({ instances: z.array(instanceLine), next })
-export const handoffsAnswer = z.object({ handoffs: z.array(handoffLine), next })
+export const instancesAnswer = z.object({ instances: z.array(instanceLine), ...page })
+export const handoffsAnswer = z.object({ handoffs: z.array(handoffLine), ...page })
 export const handoffAnswer = z.object({
   config: whole,
   shard: whole,
   spans: z.array(archivedSpan),
 })
-export const timelineAnswer = z.object({ entries: z.array(timelineLine), next })
-export const spansAnswer = z.object({ spans: z.array(spanLine), next })
+export const timelineAnswer = z.object({ entries: z.array(timelineLine), ...page })
+export const spansAnswer = z.object({ spans: z.array(spanLine), ...page })
 export const requestAnswer = z.object({
   traceId: z.string(),
   /** Of the request's own trace. */

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { archiveOptions } from '../../ops/archive/archive-options.ts'
 import { Refusal } from '../../ops/life.ts'
 import { localCluster, localFlags } from '../../ops/local.ts'
 import { createLog, escaped } from '../../ops/log.ts'
@@ -97,7 +98,7 @@ test('the local cluster has the ports that the contract names', () => {
   })
   const moved = localCluster({ SHARDGLASS_BASE_PORT: '9100' })
   assert.is(moved.nodes.find(({ name }) => name === 'kv3c')?.port, 9233)
-  assert.equal(moved.ports, { archive: 9300, dashboard: 9400 })
+  assert.equal(moved.ports, { archive: 9300, prometheus: 9390, dashboard: 9400 })
   for (const text of ['0', 'x', '65500']) {
     assert.throws(() => localCluster({ SHARDGLASS_BASE_PORT: text }), /SHARDGLASS_BASE_PORT/)
   }
@@ -113,6 +114,9 @@ test('each local name stands for a full set of flags, and the Procfile names exa
     if ('autoJoin' in options) assert.is(options.autoJoin, gid < 3, name)
   }
   assert.is(localFlags(cluster, 'kv9z', 'c'), null)
+  const archive = archiveOptions(localFlags(cluster, 'archive', 'c') ?? [])
+  assert.equal(archive.listen, { host: '127.0.0.1', port: 4300 })
+  assert.is(archive.keepBytes, 2 * 1024 ** 3)
   const procfile = readFileSync(join(ROOT, 'Procfile'), 'utf8')
   const lines = [...procfile.matchAll(/^(\w+): exec sh ops\/supervise\.sh (\w+)$/gm)]
   const named = lines.map(match => [match[1], match[2]])

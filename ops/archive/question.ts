@@ -1,0 +1,172 @@
+// What can be asked of the archive, and how each question is answered from its segments.
+
+import { ATTR, SPAN } from '../trace/span-model.ts'
+import type {
+  HandoffAnswer,
+  HandoffLine,
+  HandoffsAnswer,
+  InstanceAnswer,
+  InstancesAnswer,
+  RequestAnswer,
+  SpansAnswer,
+  TimelineAnswer,
+  TraceAnswer,
+} from './answers.ts'
+import {
+  archivedSpan,
+  handoffLine,
+  instanceLine,
+  numberAt,
+  spanLine,
+  TIMELINE_NAMES,
+  timelineLine,
+} from './lines.ts'
+import type { OtlpSpan } from './otlp-span.ts'
+import type { FoundPage, Page, Search } from './search.ts'
+import type { Filter, Place } from './segment-reader.ts'
+
+type Listing = { readonly filter: Filter; readonly page: Page }
+
+export type Question =
+  | { readonly type: 'trace'; readonly traceId: string }
+  | { readonly type: 'request'; readonly traceId: string }
+  | { readonly type: 'instance'; readonly gid: number; readonly slot: number }
+  | { readonly type: 'handoff'; readonly config: number; readonly shard: number }
+  | ({ readonly type: 'instances' } & Listing)
+  | ({ readonly type: 'handoffs' } & Listing)
+  | ({ readonly type: 'timeline' } & Listing)
+  | ({ readonly type: 'spans' } & Listing)
+
+/** Instances that one request's answer holds: it may have been part of many batches. */
+const LINKED_TRACES_MAX = 64
+
+/** Null: there is nothing of that name. A list may be empty. */
+export function answer(search: Search, question: Question): object | null {
+  switch (question.type) {
+    case 'trace':
+      return trace(search, question.traceId)
+    case 'request':
+      return request(search, question.traceId)
+    case 'instance':
+      return instance(search, question.gid, question.slot)
+    case 'handoff':
+      return handoff(search, question.config, question.shard)
+    case 'instances':
+      return instances(search, question)
+    case 'handoffs':
+      return handoffs(search, question)
+    case 'timeline':
+      return timeline(search, question)
+    case 'spans':
+      return spans(search, question)
+  }
+}
+
+function trace(search: Search, traceId: string): TraceAnswer | null {
+  const found = search.ofTrace(traceId)
+  return found.length === 0 ? null : { traceId, spans: inOrder(found) }
+}
+
+/** Newest formation first: another formation of the group is another log, in another trace. */
+function instance(search: Search, gid: number, slot: number): InstanceAnswer | null {
+  const found = search.ofSlot(gid, slot)
+  if (found.length === 0) return null
+  const logs = new Map<string, OtlpSpan[]>()
+  for (const span of found) logs.set(span.traceId, [...(logs.get(span.traceId) ?? []), span])
+  const newest = (spans: readonly OtlpSpan[]): number =>
+    Math.max(...spans.map(({ startMicros }) => startMicros))
+  const ordered = [...logs.values()].sort((one, other) => newest(other) - newest(one))
+  return { gid, slot, spans: ordered.flatMap(inOrder) }
+}
+
+function handoff(search: Search, config: number, shard: number): HandoffAnswer | null {
+  const found = search.ofShard(SPAN.handoff, config, shard)
+  return found.length === 0 ? null : { config, shard, spans: inOrder(found) }
+}
+
+function request(search: Search, traceId: string): RequestAnswer | null {
+  const found = search.ofTrace(traceId)
+  if (found.length === 0) return null
+  const linked = new Set(found.flatMap(({ links }) => links.map(link => link.traceId)))
+  linked.delete(traceId)
+  const instances = [...linked].slice(0, LINKED_TRACES_MAX).flatMap(id => search.ofTrace(id))
+  return { traceId, spans: inOrder(found), instances: inOrder(instances) }
+}
+
+function instances(search: Search, { filter, page }: Listing): InstancesAnswer {
+  const found = search.page({ ...filter, names: [SPAN.instance] }, page)
+  return { instances: spansOf(search, found).map(instanceLine), ...ending(found) }
+}
+
+function timeline(search: Search, { filter, page }: Listing): TimelineAnswer {
+  const found = search.page({ ...filter, names: TIMELINE_NAMES }, page)
+  return { entries: spansOf(search, found).map(timelineLine), ...ending(found) }
+}
+
+function spans(search: Search, { filter, page }: Listing): SpansAnswer {
+  const found = search.page(filter, page)
+  return { spans: spansOf(search, found).map(spanLine), ...ending(found) }
+}
+
+/** Both sides of a move are spans of their own: a move is listed where its newest one stands. */
+function handoffs(search: Search, { filter, page }: Listing): HandoffsAnswer {
+  const wanted = { ...filter, names: [SPAN.handoff] }
+  const listed: HandoffLine[] = []
+  const known = new Set<string>()
+  let { before } = page
+  for (;;) {
+    const found = search.page(wanted, { ...page, before })
+    for (const place of found.places) {
+      const line = joined(search, place, page.before)
+      const name = line === null ? '' : `${line.config}/${line.shard}`
+      if (line !== null && !known.has(name)) listed.push(line)
+      known.add(name)
+      before = place
+      if (listed.length < page.limit) continue
+      return { handoffs: listed, next: cursorText(place), isPartial: found.isPartial }
+    }
+    before = found.next
+    if (before === null) return { handoffs: listed, next: null, isPartial: found.isPartial }
+  }
+}
+
+/** Null: not a whole handoff, or one that an earlier page had because of its other side. */
+function joined(search: Search, place: Place, before: Place | null): HandoffLine | null {
+  const span = search.span(place)
+  const config = numberAt(span.attributes, ATTR.config)
+  const shard = numberAt(span.attributes, ATTR.shard)
+  if (config === null || shard === null) return null
+  const sides = search.ofShard(SPAN.handoff, config, shard)
+  const isListed =
+    before !== null && sides.some(({ startMicros }) => startMicros > before.startMicros)
+  return isListed || sides.length === 0 ? null : handoffLine(config, shard, sides)
+}
+
+function spansOf(search: Search, { places }: FoundPage): readonly OtlpSpan[] {
+  return places.map(place => search.span(place))
+}
+
+function inOrder(spans: readonly OtlpSpan[]) {
+  return [...spans]
+    .sort((one, other) => one.startMicros - other.startMicros)
+    .map(span => archivedSpan(span))
+}
+
+function ending({ next, isPartial }: FoundPage) {
+  return { next: next === null ? null : cursorText(next), isPartial }
+}
+
+/** Opaque to those who send it back. */
+function cursorText({ segment, id, startMicros, durationMicros }: Place): string {
+  return [segment, id, startMicros, durationMicros].map(part => part.toString(36)).join('.')
+}
+
+/** Null: not a text of `cursorText`. */
+export function cursorPlace(text: string): Place | null {
+  if (!/^[0-9a-z]{1,11}(?:\.[0-9a-z]{1,11}){3}$/.test(text)) return null
+  const [segment = 0, id = 0, startMicros = 0, durationMicros = 0] = text
+    .split('.')
+    .map(part => Number.parseInt(part, 36))
+  const all = [segment, id, startMicros, durationMicros]
+  return all.every(Number.isSafeInteger) ? { segment, id, startMicros, durationMicros } : null
+}
