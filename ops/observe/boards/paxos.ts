@@ -13,7 +13,7 @@ const leaders: readonly Panel[] = [
     description: 'One row per replica; a group is well when exactly one of its rows says leader.',
     unit: 'state',
     width: 12,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassNoLeader', 'ShardglassTwoLeaders', 'ShardglassLeaderFlapping'],
     words: [
       [0, 'follows', 'blue'],
@@ -34,7 +34,7 @@ const leaders: readonly Panel[] = [
       'Ready: has a leader and is caught up. A replica whose disk was emptied learns, and has no vote until its group takes it back.',
     unit: 'state',
     width: 12,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassReplicaNotReady', 'ShardglassReplicaHasNoVote'],
     words: [
       [0, 'no vote, not ready', 'red'],
@@ -53,7 +53,7 @@ const leaders: readonly Panel[] = [
       'In ten minutes: elections by result, and how often a replica heard of another leader. Silence is good.',
     unit: 'count',
     width: 8,
-    page: '/traces?kind=paxos.election',
+    page: '/traces',
     alerts: ['ShardglassLeaderFlapping'],
     queries: [
       {
@@ -73,7 +73,7 @@ const leaders: readonly Panel[] = [
       'In ten minutes: times that a replica missed its leader, and leaderships given up by reason.',
     unit: 'count',
     width: 8,
-    page: '/traces?kind=paxos.election',
+    page: '/traces',
     alerts: ['ShardglassLeaderFlapping'],
     queries: [
       {
@@ -92,7 +92,7 @@ const leaders: readonly Panel[] = [
     description: 'On the winner, from asking for votes to a quorum: 99 of 100 were faster.',
     unit: 'seconds',
     width: 8,
-    page: '/traces?kind=paxos.election',
+    page: '/traces',
     queries: [
       {
         expr: `histogram_quantile(0.99, sum by (le, role, group) (increase(${chosen('paxos_election_duration_seconds_bucket')}[1h])))`,
@@ -107,7 +107,7 @@ const leaders: readonly Panel[] = [
     description: 'Grows where the way from the leader is broken, up to the election timeout.',
     unit: 'seconds',
     width: 8,
-    page: '/',
+    page: '/groups',
     queries: [
       { expr: maxBy('role, group', chosen('paxos_leader_contact_age_seconds')), legend: GROUP },
     ],
@@ -118,7 +118,7 @@ const leaders: readonly Panel[] = [
     description: 'Each election raises the round. Members are the voters of the group as formed.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/groups',
     queries: [
       { expr: maxBy('role, group', chosen('paxos_ballot_round')), legend: `${GROUP} round` },
       { expr: maxBy('role, group', chosen('paxos_members')), legend: `${GROUP} members` },
@@ -131,7 +131,7 @@ const leaders: readonly Panel[] = [
       'Each second: own messages that others refused (rejected), and others’ that were refused here, by reason.',
     unit: 'perSecond',
     width: 8,
-    page: '/traces?kind=paxos.accept',
+    page: '/traces',
     alerts: ['ShardglassDuellingProposers'],
     queries: [
       {
@@ -153,7 +153,7 @@ const instances: readonly Panel[] = [
     description: 'Each second, by origin: own values, values of earlier leaders, and noops.',
     unit: 'perSecond',
     width: 8,
-    page: '/traces?kind=paxos.instance',
+    page: '/instances',
     queries: [
       {
         expr: sumBy('role, group, origin', rateOf('paxos_instances_total')),
@@ -168,7 +168,7 @@ const instances: readonly Panel[] = [
       'From proposing to a quorum, on the leader: 99 of 100 are faster. Dots are instances; a click opens the trace.',
     unit: 'seconds',
     width: 8,
-    page: '/traces?kind=paxos.instance',
+    page: '/instances',
     alerts: ['ShardglassSlowRequests', 'ShardglassFsyncSlow'],
     queries: [
       {
@@ -184,7 +184,7 @@ const instances: readonly Panel[] = [
     description: 'How many instances took how long. Two bands mean two kinds of instances.',
     unit: 'seconds',
     width: 8,
-    page: '/traces?kind=paxos.instance',
+    page: '/instances',
     queries: [
       { expr: bucketsOf('paxos_instance_duration_seconds'), legend: '{{le}}', hasExemplars: true },
     ],
@@ -196,7 +196,7 @@ const instances: readonly Panel[] = [
       'Means of its parts: the oldest command waits in the queue, a quorum accepts, the state machine applies.',
     unit: 'seconds',
     width: 8,
-    page: '/traces?kind=paxos.instance',
+    page: '/instances',
     alerts: ['ShardglassSlowRequests'],
     queries: [{ expr: meanOf('paxos_phase_duration_seconds', 'phase'), legend: '{{phase}}' }],
   },
@@ -207,7 +207,7 @@ const instances: readonly Panel[] = [
       'From proposing to the answer of each acceptor that was in the quorum or answered with it: 99 of 100 were faster.',
     unit: 'seconds',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassPeerSlow'],
     badFrom: 0.15,
     queries: [
@@ -223,7 +223,7 @@ const instances: readonly Panel[] = [
     description: 'How long each acceptor took to make its record durable, by its own clock (p99).',
     unit: 'seconds',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassFsyncSlow'],
     queries: [
       {
@@ -238,7 +238,7 @@ const instances: readonly Panel[] = [
     description: 'Batches grow by themselves under load: what waits goes into the next instance.',
     unit: 'count',
     width: 8,
-    page: '/traces?kind=paxos.instance',
+    page: '/instances',
     queries: [{ expr: bucketsOf('paxos_batch_commands'), legend: '{{le}}' }],
   },
   {
@@ -247,7 +247,7 @@ const instances: readonly Panel[] = [
     description: 'Half of the values are smaller than the first line, 99 of 100 than the second.',
     unit: 'bytes',
     width: 8,
-    page: '/traces?kind=paxos.instance',
+    page: '/instances',
     queries: [0.5, 0.99].map(quantile => ({
       expr: quantileOf(quantile, 'paxos_batch_bytes', { by: 'role, group' }),
       legend: `${GROUP} p${quantile * 100}`,
@@ -260,7 +260,7 @@ const instances: readonly Panel[] = [
       'On the leader: instances proposed and not decided, commands waiting for one, reads waiting for a confirmation.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassOverloaded'],
     queries: [
       {
@@ -280,7 +280,7 @@ const followers: readonly Panel[] = [
     description: 'Slots decided and not applied at each replica, as its leader knows.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassReplicaLagging'],
     badFrom: 1000,
     queries: [
@@ -296,7 +296,7 @@ const followers: readonly Panel[] = [
     description: 'Since each replica last answered its leader. Above 2 s it counts for nothing.',
     unit: 'seconds',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassReplicaSilent'],
     badFrom: 10,
     queries: [
@@ -312,7 +312,7 @@ const followers: readonly Panel[] = [
     description: 'Slots that a replica knows to be decided and has not run yet. Near 0 when well.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassApplyBehind'],
     badFrom: 1000,
     queries: [
@@ -328,7 +328,7 @@ const followers: readonly Panel[] = [
     description: 'Slots each second that were learned from another replica’s log or store.',
     unit: 'perSecond',
     width: 8,
-    page: '/traces?kind=paxos.catch_up',
+    page: '/traces',
     alerts: ['ShardglassReplicaLagging'],
     queries: [
       {
@@ -343,7 +343,7 @@ const followers: readonly Panel[] = [
     description: 'In ten minutes: how often a replica caught up, and snapshots given to others.',
     unit: 'count',
     width: 8,
-    page: '/traces?kind=paxos.snapshot',
+    page: '/traces',
     queries: [
       {
         expr: `sum by (role, group, source) (increase(${chosen('paxos_catch_ups_total')}[10m]))`,
@@ -361,7 +361,7 @@ const followers: readonly Panel[] = [
     description: 'Bytes each second of stores given to replicas that are too far behind.',
     unit: 'bytesPerSecond',
     width: 8,
-    page: '/traces?kind=paxos.snapshot',
+    page: '/traces',
     queries: [{ expr: sumBy('role, group', rateOf('snapshot_sent_bytes_total')), legend: GROUP }],
   },
   {
@@ -370,7 +370,7 @@ const followers: readonly Panel[] = [
     description: 'To acceptors that did not answer in the usual time: lost messages, mostly.',
     unit: 'perSecond',
     width: 8,
-    page: '/traces?kind=paxos.instance',
+    page: '/instances',
     queries: [{ expr: sumBy('role, group', rateOf('paxos_resends_total')), legend: GROUP }],
   },
 ]

@@ -14,7 +14,7 @@ const loop: readonly Panel[] = [
     description: 'Share of time that the event loop was busy. Near 1 everything waits for it.',
     unit: 'ratio',
     width: 8,
-    page: '/',
+    page: '/charts',
     alerts: ['ShardglassEventLoopSaturated'],
     warnFrom: 0.8,
     badFrom: 0.95,
@@ -26,7 +26,7 @@ const loop: readonly Panel[] = [
     description: 'What any callback may have to wait (p99). Long pauses look like failures.',
     unit: 'seconds',
     width: 8,
-    page: '/',
+    page: '/charts',
     alerts: ['ShardglassEventLoopSaturated'],
     badFrom: 0.5,
     queries: [{ expr: quantileOf(0.99, 'event_loop_lag_seconds', { by: BY_WHO }), legend: WHO }],
@@ -38,7 +38,7 @@ const loop: readonly Panel[] = [
       'Seconds of each second spent inside the core. The rest is disk, network and HTTP.',
     unit: 'ratio',
     width: 8,
-    page: '/',
+    page: '/charts',
     queries: [{ expr: sumBy(BY_WHO, rateOf('host_step_seconds_total')), legend: WHO }],
   },
   {
@@ -47,7 +47,7 @@ const loop: readonly Panel[] = [
     description: 'What came in during one turn of the event loop is one step. Grows under load.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/charts',
     queries: [
       {
         expr: `${sumBy(BY_WHO, rateOf('host_inputs_total'))} / ${sumBy(BY_WHO, rateOf('host_steps_total'))}`,
@@ -61,7 +61,7 @@ const loop: readonly Panel[] = [
     description: 'Requests of clients and peers that the replica has not replied to yet.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/charts',
     alerts: ['ShardglassOverloaded'],
     queries: [{ expr: chosen('host_waiting_requests'), legend: WHO }],
   },
@@ -71,7 +71,7 @@ const loop: readonly Panel[] = [
     description: 'Seconds of CPU each second, all threads of the process.',
     unit: 'ratio',
     width: 8,
-    page: '/',
+    page: '/charts',
     queries: [{ expr: rateOf('process_cpu_seconds_total'), legend: WHO }],
   },
   {
@@ -80,7 +80,7 @@ const loop: readonly Panel[] = [
     description: 'Resident memory of the process, and its part that is the JavaScript heap.',
     unit: 'bytes',
     width: 8,
-    page: '/',
+    page: '/charts',
     queries: [
       { expr: chosen('process_resident_memory_bytes'), legend: `${WHO} resident` },
       { expr: chosen('nodejs_heap_size_used_bytes'), legend: `${WHO} heap` },
@@ -92,7 +92,7 @@ const loop: readonly Panel[] = [
     description: 'Seconds of each second spent on it, by kind.',
     unit: 'ratio',
     width: 8,
-    page: '/',
+    page: '/charts',
     queries: [
       {
         expr: sumBy('role, kind', rateOf('nodejs_gc_duration_seconds_sum')),
@@ -106,7 +106,7 @@ const loop: readonly Panel[] = [
     description: 'File descriptors in use over those allowed.',
     unit: 'ratio',
     width: 8,
-    page: '/',
+    page: '/charts',
     alerts: ['ShardglassFileDescriptors'],
     badFrom: 0.8,
     queries: [
@@ -119,7 +119,7 @@ const loop: readonly Panel[] = [
     description: 'How long each has been up; a line that falls is a restart.',
     unit: 'age',
     width: 12,
-    page: '/',
+    page: '/charts',
     alerts: ['ShardglassRestarting'],
     queries: [{ expr: `time() - ${chosen('process_start_time_seconds')}`, legend: WHO }],
   },
@@ -129,7 +129,7 @@ const loop: readonly Panel[] = [
     description: 'Names in log lines, ids, and the incarnation of the data directory.',
     unit: 'state',
     width: 12,
-    page: '/',
+    page: '/charts',
     queries: [
       { expr: `max by (name, kind, gid, id, incarnation) (${chosen('node_info')})`, legend: '' },
     ],
@@ -143,7 +143,7 @@ const transport: readonly Panel[] = [
     description: 'Sent each second, by type.',
     unit: 'perSecond',
     width: 8,
-    page: '/',
+    page: '/charts',
     queries: [
       {
         expr: sumBy('type', rateOf('transport_messages_total', 'direction="sent"')),
@@ -157,7 +157,7 @@ const transport: readonly Panel[] = [
     description: 'Each second, by direction, over the chosen nodes.',
     unit: 'bytesPerSecond',
     width: 8,
-    page: '/',
+    page: '/charts',
     queries: [
       {
         expr: sumBy('role, direction', rateOf('transport_bytes_total')),
@@ -171,7 +171,7 @@ const transport: readonly Panel[] = [
     description: 'Pings and calls that were answered: 99 of 100 were faster.',
     unit: 'seconds',
     width: 8,
-    page: '/',
+    page: '/charts',
     alerts: ['ShardglassPeerSlow'],
     queries: [
       { expr: quantileOf(0.99, 'transport_round_trip_seconds', { by: BY_WHO }), legend: WHO },
@@ -183,7 +183,7 @@ const transport: readonly Panel[] = [
     description: 'Each second, by reason. A stopped node is dialled again and again.',
     unit: 'perSecond',
     width: 8,
-    page: '/',
+    page: '/charts',
     alerts: ['ShardglassReplicaSilent'],
     queries: [{ expr: sumBy('reason', rateOf('transport_failures_total')), legend: '{{reason}}' }],
   },
@@ -193,7 +193,7 @@ const transport: readonly Panel[] = [
     description: 'Each second. They are kept, so this is 0 when all is well.',
     unit: 'perSecond',
     width: 8,
-    page: '/',
+    page: '/charts',
     alerts: ['ShardglassReplicaSilent'],
     queries: [{ expr: sumBy(BY_WHO, rateOf('transport_dials_total')), legend: WHO }],
   },
@@ -204,7 +204,7 @@ const transport: readonly Panel[] = [
       'What others have not taken yet. Grows towards a bound, then messages are dropped.',
     unit: 'bytes',
     width: 8,
-    page: '/',
+    page: '/charts',
     alerts: ['ShardglassReplicaSilent'],
     queries: [{ expr: chosen('transport_queue_bytes'), legend: WHO }],
   },

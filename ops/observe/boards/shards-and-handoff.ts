@@ -30,7 +30,7 @@ const configurations: readonly Panel[] = [
     description: 'Shards assigned to each group by the newest configuration; 0 is no group.',
     unit: 'count',
     width: 8,
-    page: '/shards',
+    page: '/',
     alerts: ['ShardglassShardsUnassigned', 'ShardglassUnbalanced'],
     queries: [
       {
@@ -157,7 +157,7 @@ const handoffs: readonly Panel[] = [
       'receive: the taker waits until it serves, for so long clients wait too. send: frozen until released. sweep: deleting. 95 of 100 in the last hour were faster.',
     unit: 'seconds',
     width: 8,
-    page: '/traces?kind=shardkv.handoff',
+    page: '/traces',
     alerts: ['ShardglassHandoffStuck'],
     queries: [
       {
@@ -173,7 +173,7 @@ const handoffs: readonly Panel[] = [
       'In each group, from adopting it until its shards are in place (p95 of the last hour).',
     unit: 'seconds',
     width: 8,
-    page: '/traces?kind=shardkv.reconfiguration',
+    page: '/traces',
     queries: [
       {
         expr: `histogram_quantile(0.95, sum by (le, group) (increase(${chosen('reconfiguration_duration_seconds_bucket')}[1h])))`,
@@ -187,7 +187,7 @@ const handoffs: readonly Panel[] = [
     description: 'How many shards were received in which time; during it the shard is refused.',
     unit: 'seconds',
     width: 8,
-    page: '/traces?kind=shardkv.handoff',
+    page: '/traces',
     queries: [
       { expr: bucketsOf('handoff_phase_duration_seconds', 'phase="receive"'), legend: '{{le}}' },
     ],
@@ -231,7 +231,7 @@ const shards: readonly Panel[] = [
     unit: 'state',
     width: 24,
     height: 16,
-    page: '/shards',
+    page: '/',
     alerts: ['ShardglassShardNoOwner', 'ShardglassShardTwoOwners'],
     words: [
       [0, 'nobody', 'red'],
@@ -251,7 +251,7 @@ const shards: readonly Panel[] = [
     description: 'The ten shards with the most operations each second, as answered to clients.',
     unit: 'operationsPerSecond',
     width: 12,
-    page: '/shards',
+    page: '/',
     queries: [
       {
         expr: `topk(10, ${sumBy('shard', rateOf('shard_operations_total'))})`,
@@ -265,7 +265,7 @@ const shards: readonly Panel[] = [
     description: 'Operations on keys each second, by kind.',
     unit: 'operationsPerSecond',
     width: 12,
-    page: '/shards',
+    page: '/',
     queries: [
       { expr: sumBy('group, kind', rateOf('shard_operations_total')), legend: `${GROUP} {{kind}}` },
     ],
@@ -276,7 +276,7 @@ const shards: readonly Panel[] = [
     description: 'The ten shards with the most bytes of keys and values.',
     unit: 'bytes',
     width: 8,
-    page: '/shards',
+    page: '/',
     queries: [
       { expr: `topk(10, ${maxBy('shard', chosen('shard_bytes'))})`, legend: 'shard {{shard}}' },
     ],
@@ -287,7 +287,7 @@ const shards: readonly Panel[] = [
     description: 'The ten shards with the most keys.',
     unit: 'count',
     width: 8,
-    page: '/shards',
+    page: '/',
     queries: [
       { expr: `topk(10, ${maxBy('shard', chosen('shard_keys'))})`, legend: 'shard {{shard}}' },
     ],
@@ -298,7 +298,7 @@ const shards: readonly Panel[] = [
     description: 'In an hour: sessions that gave up their replies after long idleness.',
     unit: 'count',
     width: 8,
-    page: '/shards',
+    page: '/',
     queries: [
       {
         expr: `max by (group) (increase(${chosen('sessions_retired_total')}[1h]))`,

@@ -14,7 +14,7 @@ const log: readonly Panel[] = [
       'One write to the log with its fdatasync: 99 of 100 were faster. Every answer waits for one on a quorum of disks. Empty with --storage memory.',
     unit: 'seconds',
     width: 12,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassFsyncSlow'],
     badFrom: 0.1,
     queries: [{ expr: quantileOf(0.99, 'wal_sync_duration_seconds', { by: BY_WHO }), legend: WHO }],
@@ -25,7 +25,7 @@ const log: readonly Panel[] = [
     description: 'How many took how long. A second band means that something shares the disk.',
     unit: 'seconds',
     width: 12,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassFsyncSlow'],
     queries: [{ expr: bucketsOf('wal_sync_duration_seconds'), legend: '{{le}}' }],
   },
@@ -35,7 +35,7 @@ const log: readonly Panel[] = [
     description: 'Bytes each second that are made durable before anything is answered.',
     unit: 'bytesPerSecond',
     width: 8,
-    page: '/',
+    page: '/groups',
     queries: [{ expr: sumBy(BY_WHO, rateOf('wal_written_bytes_total')), legend: WHO }],
   },
   {
@@ -44,7 +44,7 @@ const log: readonly Panel[] = [
     description: 'Records made durable over writes with fdatasync; more under load is good.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/groups',
     queries: [
       {
         expr: `${sumBy(BY_WHO, rateOf('wal_records_total'))} / ${sumBy(BY_WHO, rateOf('wal_sync_duration_seconds_count'))}`,
@@ -58,7 +58,7 @@ const log: readonly Panel[] = [
     description: 'Written and not durable yet. Grows when the disk does not keep up.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassFsyncSlow', 'ShardglassDiskFull'],
     queries: [{ expr: chosen('wal_waiting_records'), legend: WHO }],
   },
@@ -69,7 +69,7 @@ const log: readonly Panel[] = [
       'Full: records are kept in memory and tried again; the replica answers nothing that needs its disk.',
     unit: 'state',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassDiskFull'],
     words: [
       [0, 'has room', 'green'],
@@ -83,7 +83,7 @@ const log: readonly Panel[] = [
     description: 'All files of the log, those made ahead included. Cut behind the durable store.',
     unit: 'bytes',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassStoreBehind'],
     queries: [{ expr: chosen('wal_bytes'), legend: WHO }],
   },
@@ -93,7 +93,7 @@ const log: readonly Panel[] = [
     description: 'Segments that hold records which are still needed.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/groups',
     queries: [{ expr: chosen('wal_segments'), legend: WHO }],
   },
 ]
@@ -106,7 +106,7 @@ const slots: readonly Panel[] = [
       'Slots whose effect would be read from the log again after a crash. Falls with each round of the store.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassStoreBehind'],
     queries: [
       { expr: `${chosen('paxos_applied_slot')} - ${chosen('paxos_durable_slot')}`, legend: WHO },
@@ -118,7 +118,7 @@ const slots: readonly Panel[] = [
     description: 'Slots that the log need not hold any more once others have them.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassStoreBehind'],
     queries: [
       { expr: `${chosen('paxos_durable_slot')} - ${chosen('paxos_trimmed_slot')}`, legend: WHO },
@@ -130,7 +130,7 @@ const slots: readonly Panel[] = [
     description: 'Values kept for replicas that ask for them.',
     unit: 'bytes',
     width: 8,
-    page: '/',
+    page: '/groups',
     queries: [{ expr: maxBy(BY_WHO, chosen('paxos_log_bytes')), legend: WHO }],
   },
   {
@@ -140,7 +140,7 @@ const slots: readonly Panel[] = [
       'Slots held, and how far back they reach. Who is further behind than that gets a snapshot.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/groups',
     queries: [
       { expr: chosen('paxos_log_entries'), legend: `${WHO} held` },
       {
@@ -159,7 +159,7 @@ const store: readonly Panel[] = [
       'Changes are written in rounds, one disk transaction each, beside everything else (p99).',
     unit: 'seconds',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassStoreBehind'],
     queries: [
       { expr: quantileOf(0.99, 'store_round_duration_seconds', { by: BY_WHO }), legend: WHO },
@@ -171,7 +171,7 @@ const store: readonly Panel[] = [
     description: 'From asking for it up to a slot until it is there (p99).',
     unit: 'seconds',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassStoreBehind'],
     queries: [
       { expr: quantileOf(0.99, 'store_flush_duration_seconds', { by: BY_WHO }), legend: WHO },
@@ -183,7 +183,7 @@ const store: readonly Panel[] = [
     description: 'Bytes of changes each second in these rounds.',
     unit: 'bytesPerSecond',
     width: 8,
-    page: '/',
+    page: '/groups',
     queries: [{ expr: sumBy(BY_WHO, rateOf('store_round_bytes_total')), legend: WHO }],
   },
   {
@@ -192,7 +192,7 @@ const store: readonly Panel[] = [
     description: 'Bytes of changes that the store has not on disk yet.',
     unit: 'bytes',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassStoreBehind'],
     queries: [{ expr: chosen('store_layer_bytes'), legend: WHO }],
   },
@@ -202,7 +202,7 @@ const store: readonly Panel[] = [
     description: 'Of each replica, changes in memory included.',
     unit: 'bytes',
     width: 8,
-    page: '/shards',
+    page: '/groups',
     queries: [{ expr: chosen('store_bytes'), legend: WHO }],
   },
   {
@@ -211,7 +211,7 @@ const store: readonly Panel[] = [
     description: 'In ten minutes: rounds that had no room and were tried again. 0 when well.',
     unit: 'count',
     width: 8,
-    page: '/',
+    page: '/groups',
     alerts: ['ShardglassDiskFull'],
     badFrom: 1,
     queries: [

@@ -19,7 +19,16 @@ const dashboards = readdirSync(FOLDER).map(
 )
 
 /** Pages that the cluster's own dashboard has, and the runbook's entries. */
-const PAGES = ['/', '/shards', '/configs', '/handoffs', '/traces', '/alerts', '/runbook']
+const PAGES = [
+  '/',
+  '/groups',
+  '/configs',
+  '/handoffs',
+  '/instances',
+  '/traces',
+  '/charts',
+  '/runbook',
+]
 const anchors = ALERTS.map(({ name }) => name.toLowerCase())
 
 function isPage(path: string): boolean {

@@ -76,14 +76,14 @@ test('each alert has a name of its own, a panel that shows it and that leads to 
 test('each alert has an entry in the runbook that says four things, and no entry is left over', () => {
   assert.equal([...entries.keys()].sort(), ALERTS.map(({ name }) => name as string).sort())
   for (const [name, text] of entries) {
-    const parts = [...text.matchAll(/^\*\*(\w+)\.\*\*/gm)].map(match => match[1])
+    const parts = [...text.matchAll(/^- \*\*(\w+)\.\*\*/gm)].map(match => match[1])
     assert.equal(parts, ['Means', 'Panel', 'Ask', 'Do'], name)
   }
 })
 
 test('panels that the runbook names exist', () => {
   for (const [name, text] of entries) {
-    const line = /^\*\*Panel\.\*\* (.*)$/m.exec(text)?.[1] ?? ''
+    const line = /^- \*\*Panel\.\*\* (.*)$/m.exec(text)?.[1] ?? ''
     const named = [...line.matchAll(/([a-z-]+): ((?:"[^"]+"(?:, )?)+)/g)]
     assert.is.not(named.length, 0, name)
     for (const [, board = '', quoted = ''] of named) {
