@@ -13,6 +13,7 @@ import { createAuth, decodeTokens, hashToken } from '../server/http/auth.ts'
 import { Deadlines } from '../server/http/deadlines.ts'
 import type { GatewayOptions } from '../server/http/gateway.ts'
 import { Lanes } from '../server/http/lanes.ts'
+import { leaderRoutes } from '../server/http/leader-routes.ts'
 import { type HttpServer, startHttpServer } from '../server/http/server.ts'
 import type { StatusRoutesOptions } from '../server/http/status-routes.ts'
 import type { GroupReply, Machine } from '../server/machine.ts'
@@ -24,6 +25,7 @@ import type { ShardkvOptions, ShardmasterOptions } from './options.ts'
 import { readSecret } from './secrets.ts'
 import { openStorage, type Storage } from './storage.ts'
 import { type EventSink, fanOut } from './telemetry/telemetry.ts'
+import { followTokens } from './tokens-file.ts'
 import { version } from './version.ts'
 
 /** What the routes of a node stand on. */
@@ -79,7 +81,15 @@ export async function startNode<Request, Reply>(
   node.assemble(storage, peerToken)
   const auth = createAuth({ tokens, peerHash: hashToken(peerToken) })
   const server = await node.serve(auth)
-  return node.started(storage, server, peerToken)
+  const following = followTokens(options.tokensFile, auth, life.log)
+  const started = node.started(storage, server, peerToken)
+  return {
+    ...started,
+    stop: async () => {
+      following.stop()
+      await started.stop()
+    },
+  }
 }
 
 /** The parts know each other through it while they are made. */
@@ -159,6 +169,7 @@ class Assembly<Request, Reply> {
       ownHosts: [new URL(options.advertise).host],
       status: () => host.status(),
       version,
+      moreRoutes: leaderRoutes({ status: () => host.status(), handOver: () => host.handOver() }),
       backend: host,
       lanes: new Lanes(),
       gatewayOptions: {

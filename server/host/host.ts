@@ -73,6 +73,8 @@ export interface Host<Request, Reply> extends Backend<Request, Reply> {
   onDurable(upTo: number): void
   /** For the log's `onFailure`, and all else without which the replica cannot go on. */
   fail(error: unknown): void
+  /** Gives the leadership to another replica, if this one has it; it goes on as a follower. */
+  handOver(): void
   /** Requests that wait for their reply. */
   readonly waiting: number
   readonly counters: HostCounters
@@ -171,6 +173,10 @@ class ReplicaHost<Request, Reply> implements Host<Request, Reply> {
       uptimeSeconds: (now.micros - this.startedAt) / 1e6,
       storage: log === null ? 'memory' : 'disk',
     }
+  }
+
+  handOver(): void {
+    if (this.life === 'running') this.feed({ type: 'handOver' })
   }
 
   fail(error: unknown): void {

@@ -69,6 +69,19 @@ test('a repeated request runs once, also at another node', async () => {
   }
 })
 
+test('a leader that is told to steps down at once, and writes go on', async () => {
+  const writers = new Writers(cluster.clerk(), 4)
+  for (const gid of [0, 1]) {
+    const before = await cluster.leader(gid)
+    const answer = await send(before.url, 'POST', '/v1/leader/step-down')
+    assert.is(answer.status, 200, answer.body)
+    await until('another leader', async () => (await cluster.leader(gid)).name !== before.name)
+  }
+  const acknowledged = writers.acknowledged
+  await until('writes go on', () => writers.acknowledged > acknowledged + 50)
+  await writers.stop()
+})
+
 test('kill -9 of each leader in turn loses no acknowledged write', async () => {
   const writers = new Writers(cluster.clerk(), 6)
   for (const gid of [1, 2, 0, 1]) {
