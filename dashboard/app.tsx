@@ -275,7 +275,8 @@ export class Dashboard {
   private pageOf(path: string) {
     for (const page of this.options.pages) {
       const match = matchPath(page.path, path)
-      if (match !== null) return { page, params: match.params }
+      const fits = match !== null && (page.fits?.(match.params) ?? true)
+      if (match !== null && fits) return { page, params: match.params }
     }
     return null
   }

@@ -59,6 +59,11 @@ export function accessProblem(
   return `This needs a token with the role ${wanted.role}; ${grant.name} has the role ${grant.role}.`
 }
 
+/** Whether it is worth showing what only this role can do. */
+export function hasRole(session: Session, role: Role): boolean {
+  return roleProblem(session.grant, role) === null
+}
+
 export function sessionIdOf(headers: Headers, cookieName: string): string | undefined {
   return getCookie(headers.get('cookie') ?? '', cookieName)
 }

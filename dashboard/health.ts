@@ -23,7 +23,7 @@ export function healthOf(view: ClusterView, groups: readonly GroupView[]): reado
       href: '/groups/0',
     })
   }
-  for (const group of groups) found.push(...groupFindings(group))
+  for (const group of groups) found.push(...findingsOf(group))
   if (view.config !== null) found.push(...shardFindings(view.config))
   const order: readonly Level[] = ['bad', 'warn', 'note', 'ok']
   found.sort((one, other) => order.indexOf(one.level) - order.indexOf(other.level))
@@ -40,7 +40,8 @@ function allWell(groups: readonly GroupView[]): string {
   return spared > 0 ? `${well} Each of them can lose ${margin}.` : well
 }
 
-function groupFindings(group: GroupView): readonly Finding[] {
+/** What there is to say about one group; nothing when all is well. */
+export function findingsOf(group: GroupView): readonly Finding[] {
   if (!group.isMember) return spareFindings(group)
   if (group.replicas.length === 0) return []
   if (group.answering < group.majority) return [lostMajority(group)]

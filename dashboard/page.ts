@@ -41,6 +41,8 @@ export type Section =
 export type Page<Model> = {
   /** `/groups/{gid}`; a parameter is one segment. */
   readonly path: string
+  /** Of paths that the template takes, those that are this page's; default: all. */
+  fits?(params: Readonly<Record<string, string>>): boolean
   readonly role: Role
   /** `key`: open to tokens that are for keys of one prefix alone. */
   readonly scope?: 'key' | 'node'
