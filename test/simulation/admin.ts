@@ -8,6 +8,7 @@ import type { Cluster } from './cluster.ts'
 type Done = (reply: ShardmasterReply) => void
 
 const ATTEMPT_MICROS = 400_000
+const LOOK_MICROS = 100_000
 
 export class Admin {
   private readonly cluster: Cluster
@@ -66,15 +67,16 @@ export class Admin {
     return { op: 'move', shard, gid: random.pick(present) }
   }
 
-  /** Sees to it that some group serves: every shard may have lost its owner. */
-  joinAny(): void {
+  /**
+   * Sees to it that some group serves: every shard may have lost its owner, also later, by a leave
+   * that was asked for before and is decided only now.
+   */
+  keepServing(): void {
     const { present, unused } = this.groups()
-    const gid = [...present, ...unused][0]
-    if (gid !== undefined) this.change(this.joinOf(gid), () => this.joinAnyIfNone())
-  }
-
-  private joinAnyIfNone(): void {
-    if (this.groups().present.length === 0) this.joinAny()
+    const again = () => this.cluster.world.after(LOOK_MICROS, () => this.keepServing())
+    const [gid] = unused
+    if (present.length > 0 || gid === undefined) again()
+    else this.change(this.joinOf(gid), again)
   }
 
   private joinOf(gid: number): Change {

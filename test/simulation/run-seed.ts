@@ -176,7 +176,7 @@ class Run {
     const { chaosUntil, endAt, isSingle } = this.options
     healing.healCore()
     // There must be somebody to serve: the last change may have been the last group's leave.
-    this.admin?.joinAny()
+    this.admin?.keepServing()
     const gids = isSingle ? [1] : [0, ...this.gids()]
     const isLed = () => gids.every(gid => healing.leader(gid) !== null)
     // What is still on its way from before may unseat a leader.
