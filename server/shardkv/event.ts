@@ -1,6 +1,6 @@
 // What a shardkv group's state machine tells about itself. Each replica of the group applies the same
-// log and tells the same; `isLeader` says whether it led then. After a restart what is applied again
-// is told again.
+// log and tells the same: `isLeader` says whether it led then. After a restart, and when a replica
+// catches up, old commands are told too: `loggedMs` is the wall time that the command's leader logged.
 
 export type ShardkvEvent =
   /** On the leader: the configuration is known, and not in this group's log yet. */
@@ -9,6 +9,7 @@ export type ShardkvEvent =
       readonly type: 'configAdopted'
       readonly config: number
       readonly slot: number
+      readonly loggedMs: number
       readonly gained: number
       readonly lost: number
       readonly isLeader: boolean
@@ -22,6 +23,7 @@ export type ShardkvEvent =
       readonly shard: number
       readonly to: number
       readonly slot: number
+      readonly loggedMs: number
       readonly keys: number
       readonly bytes: number
       readonly isLeader: boolean
@@ -33,6 +35,7 @@ export type ShardkvEvent =
       readonly shard: number
       readonly from: number
       readonly slot: number
+      readonly loggedMs: number
       readonly isLeader: boolean
     }
   /** `out` on the giver's leader, at sending; `in` on the takers, applied. `peer`: the other group. */
@@ -56,6 +59,7 @@ export type ShardkvEvent =
       readonly keys: number
       readonly bytes: number
       readonly slot: number
+      readonly loggedMs: number
       readonly isFirst: boolean
       readonly isLeader: boolean
     }
@@ -67,6 +71,7 @@ export type ShardkvEvent =
       readonly shard: number
       readonly to: number
       readonly slot: number
+      readonly loggedMs: number
       readonly isLeader: boolean
     }
   | {
@@ -74,6 +79,7 @@ export type ShardkvEvent =
       readonly config: number
       readonly shard: number
       readonly slot: number
+      readonly loggedMs: number
       readonly isLeader: boolean
     }
   | { readonly type: 'requestRepeated'; readonly shard: number }

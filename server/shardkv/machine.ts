@@ -147,16 +147,16 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
       case 'write':
         return this.applyWrite(command, applied, transaction, context)
       case 'config':
-        this.adopt(command.config, applied.slot, transaction, context)
+        this.adopt(command.config, applied, transaction, context)
         return null
       case 'receive':
-        this.receiver.apply(command, applied.slot, transaction, context)
+        this.receiver.apply(command, applied, transaction, context)
         return null
       case 'release':
-        this.release(command, applied.slot, context)
+        this.release(command, applied, context)
         return null
       case 'sweep':
-        this.sweep(command.shard, applied.slot, transaction, context)
+        this.sweep(command.shard, applied, transaction, context)
         return null
       case 'expire':
         this.expiry.apply(command, applied.wallMs, transaction, context)
@@ -189,7 +189,12 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
   }
 
   /** The next configuration, if it may be: the same decision on every replica. */
-  private adopt(next: Config, slot: number, transaction: StoreTransaction, context: Context): void {
+  private adopt(
+    next: Config,
+    { slot, wallMs: loggedMs }: Applied,
+    transaction: StoreTransaction,
+    context: Context,
+  ): void {
     const { gid, config: before } = this.state
     const { isLeader } = context
     if (!canAdopt(this.state, next)) return
@@ -211,18 +216,19 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
         from,
         to,
         slot,
+        loggedMs,
         isLeader,
       })
       if (told !== null) context.event(told)
     }
     this.state.setConfig(next, transaction)
     const config = next.num
-    context.event({ type: 'configAdopted', config, slot, gained, lost, isLeader })
+    context.event({ type: 'configAdopted', config, slot, loggedMs, gained, lost, isLeader })
   }
 
   private release(
     { config, shard }: Extract<Command, { type: 'release' }>,
-    slot: number,
+    { slot, wallMs: loggedMs }: Applied,
     context: Context,
   ): void {
     const state = this.state.shard(shard)
@@ -230,12 +236,12 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     this.state.setShard(shard, { ...state, phase: 'releasing' })
     const { gid: to } = state
     const { isLeader } = context
-    context.event({ type: 'handoffReleased', config, shard, to, slot, isLeader })
+    context.event({ type: 'handoffReleased', config, shard, to, slot, loggedMs, isLeader })
   }
 
   private sweep(
     shard: number,
-    slot: number,
+    { slot, wallMs: loggedMs }: Applied,
     transaction: StoreTransaction,
     context: Context,
   ): void {
@@ -253,7 +259,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     const { config, installed } = state
     this.state.setShard(shard, { ...ABSENT, config, installed })
     const { isLeader } = context
-    context.event({ type: 'shardSwept', config, shard, slot, isLeader })
+    context.event({ type: 'shardSwept', config, shard, slot, loggedMs, isLeader })
   }
 
   finish(transaction: StoreTransaction): void {
@@ -348,6 +354,7 @@ function eventOf(
     readonly from: number
     readonly to: number
     readonly slot: number
+    readonly loggedMs: number
     readonly isLeader: boolean
   },
 ): ShardkvEvent | null {

@@ -3,7 +3,7 @@
 
 import { assert } from '../assert.ts'
 import type { Address, Sender } from '../contract.ts'
-import type { MachineContext } from '../machine.ts'
+import type { Applied, MachineContext } from '../machine.ts'
 import type { StoreTransaction } from '../store.ts'
 import { type Command, encodeCommand } from './command.ts'
 import { isData, shardPrefix } from './keyspace.ts'
@@ -52,7 +52,7 @@ export class Receiver {
 
   apply(
     command: ReceiveCommand,
-    slot: number,
+    place: Applied,
     transaction: StoreTransaction,
     context: MachineContext<ShardkvReply>,
   ): void {
@@ -96,8 +96,9 @@ export class Receiver {
       version,
     })
     const { isLeader } = context
-    const held = { from: state.gid, keys, bytes, isFirst: false }
-    context.event({ type: 'handoffInstalled', config, shard, slot, ...held, isLeader })
+    const { slot, wallMs: loggedMs } = place
+    const held = { from: state.gid, keys, bytes, slot, loggedMs, isFirst: false }
+    context.event({ type: 'handoffInstalled', config, shard, ...held, isLeader })
   }
 
   /** Tells the givers how far the log is now. */

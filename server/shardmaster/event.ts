@@ -1,5 +1,5 @@
 // What a shardmaster's state machine tells about itself. Each replica applies the same log and tells
-// the same; `isLeader` says whether it led then.
+// the same; `isLeader` says whether it led then, `loggedMs` when its leader logged the command.
 
 import type { Cause } from './config.ts'
 
@@ -8,6 +8,7 @@ export type ShardmasterEvent =
       readonly type: 'configDecided'
       readonly num: number
       readonly slot: number
+      readonly loggedMs: number
       readonly cause: Cause
       readonly movedShards: number
       readonly groups: number
@@ -22,5 +23,6 @@ export type ShardmasterEvent =
       /** The latest configuration, which stays. */
       readonly config: number
       readonly slot: number
+      readonly loggedMs: number
       readonly isLeader: boolean
     }

@@ -108,8 +108,8 @@ export class ShardmasterState {
     const movedShards = before === null ? 0 : countMoves(before.shards, config.shards)
     const { num, cause } = config
     const groups = Object.keys(config.groups).length
-    const { slot } = applied
-    tell({ type: 'configDecided', num, slot, cause, movedShards, groups, isLeader })
+    const { slot, wallMs: loggedMs } = applied
+    tell({ type: 'configDecided', num, slot, loggedMs, cause, movedShards, groups, isLeader })
   }
 
   private expire(command: ExpireCommand, { transaction, applied }: Place): void {
@@ -130,7 +130,8 @@ function tellRefused(
   latest: Config,
   { tell, applied, isLeader }: Place,
 ): void {
-  const { slot } = applied
+  const { slot, wallMs: loggedMs } = applied
   const config = latest.num
-  tell({ type: 'changeRefused', op: change.op, kind, actor, reason, config, slot, isLeader })
+  const by = { actor, reason, isLeader }
+  tell({ type: 'changeRefused', op: change.op, kind, config, slot, loggedMs, ...by })
 }

@@ -318,7 +318,7 @@ test('tells what it decided and refused', () => {
   const told = group.first.events.map(event =>
     event.type === 'configDecided' ? [event.num, event.slot, event.movedShards] : event,
   )
-  const by = { actor: 'a', reason: 'r', isLeader: true }
+  const by = { actor: 'a', reason: 'r', isLeader: true, loggedMs: group.wallMs }
   const refused = { type: 'changeRefused', op: 'leave', config: 2, ...by }
   assert.equal(told, [
     [0, 1, 0],
