@@ -97,7 +97,7 @@ export function localFlags(
     ...['--listen', `127.0.0.1:${self.port}`, '--data', join(cluster.folder, name)],
     ...['--peers', peers.map(({ replica, url }) => `${replica}=${url}`).join(',')],
     ...['--tokens-file', cluster.files.tokens, '--peer-token-file', cluster.files.peerToken],
-    ...['--name', name],
+    ...['--name', name, '--archive', `http://127.0.0.1:${cluster.ports.archive}`],
   ]
   if (self.kind === 'shardmaster') return flags
   const joins = JOINING.has(self.gid) ? ['--auto-join'] : []

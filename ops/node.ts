@@ -14,6 +14,7 @@ import { Deadlines } from '../server/http/deadlines.ts'
 import type { GatewayOptions } from '../server/http/gateway.ts'
 import { Lanes } from '../server/http/lanes.ts'
 import { leaderRoutes } from '../server/http/leader-routes.ts'
+import type { RequestTrace } from '../server/http/request-trace.ts'
 import { type HttpServer, startHttpServer } from '../server/http/server.ts'
 import type { StatusRoutesOptions } from '../server/http/status-routes.ts'
 import type { GroupReply, Machine } from '../server/machine.ts'
@@ -25,6 +26,7 @@ import type { ShardkvOptions, ShardmasterOptions } from './options.ts'
 import { readSecret } from './secrets.ts'
 import { openStorage, type Storage } from './storage.ts'
 import { type EventSink, fanOut } from './telemetry/telemetry.ts'
+import { startTracing, type Tracing } from './telemetry/tracing.ts'
 import { followTokens } from './tokens-file.ts'
 import { version } from './version.ts'
 
@@ -34,6 +36,7 @@ export type AppParts<Request, Reply> = AppOptions &
     readonly gatewayOptions: GatewayOptions<Request, Reply>
     readonly backend: Backend<Request, Reply>
     readonly lanes: Lanes
+    readonly trace: RequestTrace | undefined
   }
 
 export type NodeParts<Request, Reply> = {
@@ -61,6 +64,8 @@ export type StartedNode<Request, Reply> = Running & {
 /** Time for handing the leadership over, and then for requests under way, in ms. */
 const HAND_OVER_MS = 1_500
 const REQUESTS_MS = 500
+/** For the last spans, ms. */
+const SPANS_MS = 600
 
 export async function startNode<Request, Reply>(
   parts: NodeParts<Request, Reply>,
@@ -69,7 +74,7 @@ export async function startNode<Request, Reply>(
   const { kind, gid, options } = parts
   const tokens = decodeTokens(readSecret(options.tokensFile))
   const peerToken = readSecret(options.peerTokenFile)
-  const node = new Assembly(parts, life)
+  const node = new Assembly(parts, life, await tracingOf(parts, peerToken, life))
   const storage = await openStorage({
     node: options,
     kind,
@@ -92,6 +97,26 @@ export async function startNode<Request, Reply>(
   }
 }
 
+/** Null: no traces are wanted. */
+async function tracingOf<Request, Reply>(
+  { kind, gid, options }: NodeParts<Request, Reply>,
+  peerToken: string,
+  { log }: Life,
+): Promise<Tracing | null> {
+  const { name, cluster, replica, traces, archive = null, reads } = options
+  if (traces === 'off') return null
+  return await startTracing({
+    resource: { cluster, kind, name, gid, replica, version },
+    peerToken,
+    archive,
+    ratio: options.traceSample,
+    slowMs: options.traceSlowMs,
+    reads,
+    isDeep: options.deepTrace,
+    log,
+  })
+}
+
 /** The parts know each other through it while they are made. */
 class Assembly<Request, Reply> {
   host: Host<Request, Reply | GroupReply> | null = null
@@ -99,11 +124,13 @@ class Assembly<Request, Reply> {
   private transport: Transport<Request, Reply | GroupReply> | null = null
   private readonly parts: NodeParts<Request, Reply>
   private readonly life: Life
+  private readonly tracing: Tracing | null
   private readonly deadlines = new Deadlines()
 
-  constructor(parts: NodeParts<Request, Reply>, life: Life) {
+  constructor(parts: NodeParts<Request, Reply>, life: Life, tracing: Tracing | null) {
     this.parts = parts
     this.life = life
+    this.tracing = tracing
   }
 
   header(): readonly Uint8Array[] {
@@ -116,7 +143,7 @@ class Assembly<Request, Reply> {
   }
 
   assemble(storage: Storage, peerToken: string): void {
-    const { kind, gid, options, machine, calls, overloaded, onEvents } = this.parts
+    const { kind, gid, options, machine, calls, overloaded } = this.parts
     const { store, wal, records, incarnation } = storage
     const { replica, cluster } = options
     const core = createReplica<Request, Reply>({
@@ -153,7 +180,7 @@ class Assembly<Request, Reply> {
       appliedSlot: () => core.applied,
       encodeRecord,
       slotOf,
-      onEvents: fanOut(onEvents === undefined ? [] : [onEvents]),
+      onEvents: fanOut(this.sinks()),
       onFatal: this.life.onFatal,
     })
   }
@@ -169,9 +196,13 @@ class Assembly<Request, Reply> {
       ownHosts: [new URL(options.advertise).host],
       status: () => host.status(),
       version,
-      moreRoutes: leaderRoutes({ status: () => host.status(), handOver: () => host.handOver() }),
       backend: host,
       lanes: new Lanes(),
+      trace: this.tracing?.requests,
+      moreRoutes: [
+        ...leaderRoutes({ status: () => host.status(), handOver: () => host.handOver() }),
+        ...(this.tracing?.routes ?? []),
+      ],
       gatewayOptions: {
         backend: host,
         peers: transport,
@@ -204,12 +235,18 @@ class Assembly<Request, Reply> {
     const stop = async (): Promise<void> => {
       await host.stop({ graceMs: HAND_OVER_MS })
       await server.close({ graceMs: REQUESTS_MS })
+      await this.tracing?.stop(SPANS_MS)
       transport.close()
       this.deadlines.close()
       await storage.release()
     }
     const { incarnation } = storage
     return { host, peers: transport, incarnation, peerToken, port: server.port, stop }
+  }
+
+  private sinks(): readonly EventSink[] {
+    const sinks = [this.parts.onEvents, this.tracing?.onEvents]
+    return sinks.filter(sink => sink !== undefined)
   }
 
   private resolve(address: Address): string | null {

@@ -68,6 +68,11 @@ const common = {
   peerTokenFile: z.string().min(1),
   reads: z.enum(['quorum', 'lease']).default('quorum'),
   peerTransport: z.enum(['channel', 'post']).default('channel'),
+  traces: z.enum(['on', 'off']).default('on'),
+  archive: baseUrl.optional(),
+  traceSample: z.coerce.number().min(0).max(1).default(0.01),
+  traceSlowMs: z.coerce.number().min(0).default(250),
+  deepTrace: z.boolean().default(false),
   joinHosts: z
     .string()
     .transform(text => text.split(','))
@@ -105,6 +110,11 @@ const COMMON_FLAGS: readonly Flag[] = [
   ['--peer-token-file <path>', 'the credential of nodes among themselves'],
   ['--reads <kind>', 'quorum, or lease where clocks are good (default: quorum)'],
   ['--peer-transport <kind>', 'channel, or post: one HTTP request per message (default: channel)'],
+  ['--traces <kind>', 'on, or off: no traces at all (default: on)'],
+  ['--archive <url>', 'base URL of the trace archive; OTEL_EXPORTER_OTLP_* name other receivers'],
+  ['--trace-sample <ratio>', 'share of requests whose traces are kept, 0–1 (default: 0.01)'],
+  ['--trace-slow-ms <ms>', 'requests that take longer are always kept (default: 250)'],
+  ['--deep-trace', "spans of this acceptor's every answer"],
   ['--join-hosts <list>', 'hosts beside loopback that joining groups may live on'],
   ['--name <name>', 'name in log lines'],
 ]

@@ -4,6 +4,7 @@
 // Once an attempt may have had an effect, no later refusal can promise that there was none.
 
 import type { Backend, PeerCaller, Unreachable } from '../backend.ts'
+import type { Address } from '../contract.ts'
 import {
   ATTEMPT_TIMEOUT_MS,
   BACKOFF_MS_MAX,
@@ -12,6 +13,7 @@ import {
   VISITS_MAX,
 } from './bounds.ts'
 import type { Deadlines, Waiting } from './deadlines.ts'
+import type { Attempt } from './request-trace.ts'
 
 /** What a reply asks of the gateway. */
 export type Judgement =
@@ -57,9 +59,14 @@ export type ExecuteOptions = {
 
 /**
  * Called exactly once. `reply` is the answer or, at the deadline, the last refusal; null when there
- * was none. `isDefinite` false: a write may have happened, or may happen yet.
+ * was none. `isDefinite` false: a write may have happened, or may happen yet. `attempts`: the first few
+ * that were not the own replica's answer at once, in order.
  */
-export type OnOutcome<Reply> = (reply: Reply | null, isDefinite: boolean) => void
+export type OnOutcome<Reply> = (
+  reply: Reply | null,
+  isDefinite: boolean,
+  attempts: readonly Attempt[],
+) => void
 
 export interface Gateway<Request, Reply> {
   execute(request: Request, options: ExecuteOptions, onOutcome: OnOutcome<Reply>): void
@@ -98,6 +105,11 @@ type Visit = {
   readonly left: number[]
 }
 
+/** Nearly all requests share it: their own replica answers. */
+const NO_ATTEMPTS: readonly Attempt[] = []
+/** Enough to see what went wrong. */
+const ATTEMPTS_NOTED = 32
+
 /** Given up before it answered: it may have an effect yet. */
 const LEFT: Unreachable = { type: 'unreachable', isDefinite: false }
 
@@ -119,6 +131,8 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
   private pauseTimer: NodeJS.Timeout | null = null
   private newestConfig = -1
   private refusal: Reply | null = null
+  private attempts: readonly Attempt[] = NO_ATTEMPTS
+  private readonly startedAt: number
 
   constructor(
     context: Context<Request, Reply>,
@@ -129,7 +143,8 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
     this.context = context
     this.request = request
     this.isDirect = options.isDirect
-    this.deadlineAt = context.nowMs() + options.deadlineMs
+    this.startedAt = context.nowMs()
+    this.deadlineAt = this.startedAt + options.deadlineMs
     this.onOutcome = onOutcome
   }
 
@@ -153,6 +168,7 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
     this.isTrying = false
     const judgement = this.context.rules.judge(reply)
     if (judgement.type === 'final') return this.finish(reply)
+    this.noteAttempt(this.context.self, reply.type, this.context.nowMs())
     this.note(reply, judgement)
     if (this.isDirect) return this.finish(reply)
     const visit = this.visitAfter(judgement)
@@ -207,12 +223,14 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
     const { context } = this
     const url = visit.servers?.[replica]
     const target = url === undefined ? { gid: visit.gid, replica } : { url }
-    const leftMs = this.deadlineAt - context.nowMs()
+    const askedAt = context.nowMs()
+    const leftMs = this.deadlineAt - askedAt
     this.isTrying = true
     const timeoutMs = Math.max(1, Math.min(leftMs, ATTEMPT_TIMEOUT_MS))
     const asked = context.peers.call(target, this.request, timeoutMs)
     const reply = await (visit.servers === null ? this.orOwn(asked, replica) : asked)
     this.isTrying = false
+    this.noteAttempt({ gid: visit.gid, replica }, reply.type, askedAt)
     if (!isUnreachable(reply)) return reply
     if (context.leaderHints.get(visit.gid) === replica) context.leaderHints.delete(visit.gid)
     if (!reply.isDefinite && context.rules.mayChange(this.request)) this.mayHaveRun = true
@@ -252,6 +270,13 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
   private note(reply: Reply, judgement: Judgement): void {
     this.refusal = reply
     if (judgement.type === 'again' && !judgement.isDefinite) this.mayHaveRun = true
+  }
+
+  private noteAttempt(whom: Address, outcome: string, askedAt: number): void {
+    if (this.attempts.length >= ATTEMPTS_NOTED) return
+    const afterMs = askedAt - this.startedAt
+    const tookMs = this.context.nowMs() - askedAt
+    this.attempts = [...this.attempts, { ...whom, afterMs, tookMs, outcome }]
   }
 
   /** Whom to ask after a refusal: a group's servers, nobody for now (null), or nobody at all. */
@@ -305,7 +330,7 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
     this.context.deadlines.remove(this)
     if (this.pauseTimer !== null) clearTimeout(this.pauseTimer)
     const isAnswer = reply !== null && this.context.rules.judge(reply).type === 'final'
-    this.onOutcome(reply, isAnswer || !this.mayHaveRun)
+    this.onOutcome(reply, isAnswer || !this.mayHaveRun, this.attempts)
   }
 }
 

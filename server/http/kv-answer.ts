@@ -8,6 +8,7 @@ import type { Answer } from './exchange.ts'
 import type { ShardkvGateway } from './gateways.ts'
 import type { Lanes } from './lanes.ts'
 import { type Outcome, type Problem, problem } from './problem.ts'
+import type { RequestTrace } from './request-trace.ts'
 import type { Traffic } from './traffic.ts'
 
 /** Where a key lives, as far as this replica knows. */
@@ -25,6 +26,8 @@ export type KvRoutesOptions = {
   /** Where this replica believes a key to live. */
   readonly describe: (key: ByteString) => KeyPlace
   readonly traffic: Traffic
+  /** Absent: no request leaves a trace. */
+  readonly trace?: RequestTrace | undefined
 }
 
 /** What an answer is made of, beside the reply. */

@@ -21,6 +21,7 @@ import {
 import type { Answer } from './exchange.ts'
 import { countRun, type KvRoutesOptions, replyProblem } from './kv-answer.ts'
 import { BATCH_DOC } from './kv-docs.ts'
+import { traceBatch } from './kv-trace.ts'
 import { numberFor, TOO_MANY_WRITES } from './lanes.ts'
 import { type Problem, problem, problemBody } from './problem.ts'
 import { type Call, type Route, textAnswer } from './route.ts'
@@ -53,8 +54,9 @@ async function handleBatch(options: KvRoutesOptions, call: Call): Promise<Answer
   const refusal = batchProblem(call, ops, session)
   if (refusal !== null) return refusal
   const terms = { isDirect: direct, deadlineAt: performance.now() + deadlineMs, session }
+  const startedAt = options.trace?.now() ?? 0
   const results = await resultsOf(options, ops, terms)
-  const traceParent = traceParentOf(exchange)
+  const traceParent = traceBatch(options.trace, startedAt, traceParentOf(exchange), results)
   const headers = traceParent === null ? [] : ['traceparent', traceParent]
   return textAnswer(`{"results":[${results.join()}]}`, headers)
 }

@@ -18,6 +18,7 @@ import type { Answer, Exchange } from './exchange.ts'
 import { countRun, type KvRoutesOptions, kvAnswer, placeHeaders } from './kv-answer.ts'
 import { batchRoute } from './kv-batch.ts'
 import { DELETE_DOC, GET_DOC, PUT_DOC, PUTHASH_DOC } from './kv-docs.ts'
+import { isKept, keepRequest } from './kv-trace.ts'
 import { numberFor, type Ticket, TOO_MANY_WRITES } from './lanes.ts'
 import { type Problem, problem, problemAnswer } from './problem.ts'
 import type { Call, Method, OperationDoc, Route } from './route.ts'
@@ -149,12 +150,26 @@ type Job = {
 
 function execute(options: KvRoutesOptions, call: Call, job: Job): void {
   const { request, terms, ticket } = job
-  options.gateway.execute(request, terms, (reply, isDefinite) => {
+  const { trace } = options
+  const startedAt = trace === undefined ? 0 : trace.now()
+  options.gateway.execute(request, terms, (reply, isDefinite, attempts) => {
     if (ticket !== null) options.lanes.end(ticket)
     call.attempt(() => {
       const place = options.describe(request.key)
       countRun(options.traffic, request, reply, place.shard)
-      const { traceParent, isDirect } = terms
+      const { isDirect } = terms
+      let { traceParent } = terms
+      if (trace !== undefined && isKept(trace, startedAt, reply, terms)) {
+        traceParent = keepRequest(trace, {
+          request,
+          reply,
+          startedAt,
+          attempts,
+          traceParent,
+          place,
+          isDirect,
+        })
+      }
       const context = { request, place, traceParent, isDirect }
       const answer = kvAnswer(reply, isDefinite, context)
       if ('code' in answer) {

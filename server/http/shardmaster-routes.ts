@@ -26,6 +26,7 @@ import type { Answer } from './exchange.ts'
 import type { ShardmasterGateway } from './gateways.ts'
 import type { Lanes } from './lanes.ts'
 import { type Outcome, type Problem, problem } from './problem.ts'
+import type { Attempt, RequestTrace } from './request-trace.ts'
 import { type Call, jsonAnswer, type OperationDoc, type Route } from './route.ts'
 import { CHANGE_DOC, CONFIG_DOC, HISTORY_DOC, QUERY_DOC, WATCH_DOC } from './shardmaster-docs.ts'
 import type { RequestOp } from './traffic.ts'
@@ -33,6 +34,8 @@ import type { RequestOp } from './traffic.ts'
 export type ShardmasterRoutesOptions = ConfigWatchOptions & {
   readonly gateway: ShardmasterGateway
   readonly lanes: Lanes
+  /** Absent: no request leaves a trace. */
+  readonly trace?: RequestTrace | undefined
   /**
    * Hosts that a joining group's servers may be on: names or addresses, `.example.org` for all
    * names below it, or `*` for any. A node sends requests there, with its credential.
@@ -175,11 +178,49 @@ function execute(
   if (typeof direct !== 'boolean') return Promise.resolve(direct)
   const deadlineMs = deadlineOf(call.exchange)
   if (typeof deadlineMs !== 'number') return Promise.resolve(deadlineMs)
+  const { trace } = options
+  const startedAt = trace?.now() ?? 0
   return new Promise(resolve => {
     const terms = { deadlineMs, isDirect: direct }
-    options.gateway.execute(request, terms, (reply, isDefinite) => {
-      call.attempt(() => resolve(answerOf(call, reply, isDefinite)))
+    options.gateway.execute(request, terms, (reply, isDefinite, attempts) => {
+      call.attempt(() => {
+        const given = traceParentOf(call.exchange)
+        const answered = { request, reply, startedAt, attempts, traceParent: given }
+        const traceParent = trace === undefined ? given : traceRequest(trace, answered)
+        resolve(answerOf(call, reply, isDefinite, traceParent))
+      })
     })
+  })
+}
+
+/** Configurations are few: what changes them is always kept. */
+function traceRequest(
+  trace: RequestTrace,
+  answered: {
+    readonly request: ShardmasterRequest
+    readonly reply: ShardmasterReply | null
+    readonly startedAt: number
+    readonly attempts: readonly Attempt[]
+    readonly traceParent: string | null
+  },
+): string | null {
+  const { request, reply, startedAt, attempts, traceParent } = answered
+  const isChange = request.type === 'change'
+  const isFailed = reply === null || reply.type === 'unknown' || reply.type === 'overloaded'
+  if (!isChange && !trace.isKept(startedAt, isFailed, traceParent)) return traceParent
+  return trace.keep({
+    op: isChange ? request.change.op : request.type,
+    startedAt,
+    traceParent,
+    outcome: reply?.type ?? 'timeout',
+    isFailed,
+    key: null,
+    shard: null,
+    config: reply?.type === 'config' ? reply.config.num : null,
+    gid: null,
+    slot: null,
+    read: null,
+    attempts,
   })
 }
 
@@ -187,8 +228,8 @@ function answerOf(
   call: Call,
   reply: ShardmasterReply | null,
   isDefinite: boolean,
+  traceParent: string | null,
 ): Answer | Problem {
-  const traceParent = traceParentOf(call.exchange)
   const trace = traceParent === null ? [] : ['traceparent', traceParent]
   switch (reply?.type) {
     case 'config': {
