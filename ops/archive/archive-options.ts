@@ -6,11 +6,14 @@ import { address, type Flag, optionsOf } from '../options.ts'
 const GB = 1024 ** 3
 const UNITS: Readonly<Record<string, number>> = { KB: 1024, MB: 1024 ** 2, GB, TB: 1024 * GB }
 
+/** A few of the largest batches. */
+const BYTES_MIN = 16 * 1024 ** 2
+
 const bytes = z.string().transform((text, context) => {
   const match = /^(\d{1,15})(KB|MB|GB|TB)?$/.exec(text)
   const count = Number(match?.[1]) * (UNITS[match?.[2] ?? ''] ?? 1)
-  if (match !== null && count >= 1024 ** 2) return count
-  context.addIssue(`is to be 1MB or more, such as 500MB or 2GB, not "${text}"`)
+  if (match !== null && count >= BYTES_MIN) return count
+  context.addIssue(`is to be 16MB or more, such as 500MB or 2GB, not "${text}"`)
   return z.NEVER
 })
 

@@ -53,6 +53,8 @@ export function twoNumbers(path: string, prefix: string): readonly [number, numb
 
 /** 32 hex digits at the end of a path. */
 export function traceIdOf(path: string, prefix: string): string | Problem {
+  // To the router the path without its last segment is the same route.
+  if (!path.startsWith(prefix)) return problem('not-found', 'there is no such resource')
   const id = path.slice(prefix.length).toLowerCase()
   return /^[0-9a-f]{32}$/.test(id) ? id : problem('bad-request', 'a trace id has 32 hex digits')
 }

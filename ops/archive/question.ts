@@ -114,10 +114,11 @@ function handoffs(search: Search, { filter, page }: Listing): HandoffsAnswer {
   const listed: HandoffLine[] = []
   const known = new Set<string>()
   let { before } = page
+  const ended = before === null ? null : { ...before, spanId: search.spanId(before) }
   for (;;) {
     const found = search.page(wanted, { ...page, before })
     for (const place of found.places) {
-      const line = joined(search, place, page.before)
+      const line = joined(search, place, ended)
       const name = line === null ? '' : `${line.config}/${line.shard}`
       if (line !== null && !known.has(name)) listed.push(line)
       known.add(name)
@@ -130,15 +131,19 @@ function handoffs(search: Search, { filter, page }: Listing): HandoffsAnswer {
   }
 }
 
+type Ended = { readonly startMicros: number; readonly spanId: string | null }
+
 /** Null: not a whole handoff, or one that an earlier page had because of its other side. */
-function joined(search: Search, place: Place, before: Place | null): HandoffLine | null {
+function joined(search: Search, place: Place, ended: Ended | null): HandoffLine | null {
   const span = search.span(place)
   const config = numberAt(span.attributes, ATTR.config)
   const shard = numberAt(span.attributes, ATTR.shard)
   if (config === null || shard === null) return null
   const sides = search.ofShard(SPAN.handoff, config, shard)
-  const isListed =
-    before !== null && sides.some(({ startMicros }) => startMicros > before.startMicros)
+  const isListed = sides.some(
+    ({ startMicros, spanId }) =>
+      ended !== null && (startMicros > ended.startMicros || spanId === ended.spanId),
+  )
   return isListed || sides.length === 0 ? null : handoffLine(config, shard, sides)
 }
 

@@ -75,6 +75,12 @@ export class Search {
     return reader.span(place.id)
   }
 
+  /** Null: it is not there any more. */
+  spanId(place: Place): string | null {
+    const isThere = this.segments.some(({ number }) => number === place.segment)
+    return isThere && place.id > 0 ? this.span(place).spanId : null
+  }
+
   page(filter: Filter, page: Page): FoundPage {
     return page.order === 'newest' ? this.newest(filter, page) : this.slowest(filter, page)
   }

@@ -51,20 +51,26 @@ export type OpenOptions = {
    * loses nothing, a power cut the batches of the last seconds.
    */
   readonly sync: 'normal' | 'full'
+  /** How large the segment is to become. */
+  readonly bytesMax: number
   readonly steps?: readonly string[]
 }
 
-/** WAL pages after which it is written back: a page that changes often is then written once. */
-const CHECKPOINT_PAGES = 4_000
+const PAGE_BYTES = 4096
+/** The log is written back when it is half as long as the segment: a page that changes often is then
+ * written once, and both together stay within bounds. At most this: it is read at a start. */
+const CHECKPOINT_PAGES_MAX = 4_000
 const CACHE_KIB = 32 * 1024
 
 /** Opens for writing, makes what is missing, and brings an older file up to date. */
 export function openSegment(path: string, options: OpenOptions): Db {
   const db = new Database(path)
   try {
+    db.pragma(`page_size = ${PAGE_BYTES}`)
     db.pragma('journal_mode = WAL')
     db.pragma(`synchronous = ${options.sync.toUpperCase()}`)
-    db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
+    const half = Math.floor(options.bytesMax / PAGE_BYTES / 2)
+    db.pragma(`wal_autocheckpoint = ${Math.min(CHECKPOINT_PAGES_MAX, half)}`)
     db.pragma(`cache_size = -${CACHE_KIB}`)
     migrate(db, options.steps ?? STEPS)
   } catch (error) {
@@ -94,6 +100,11 @@ function migrate(db: Db, steps: readonly string[]): void {
       db.pragma(`user_version = ${next + 1}`)
     })()
   }
+}
+
+/** Of the file when its log is written back. */
+export function bytesOf(db: Db): number {
+  return Number(db.pragma('page_count', { simple: true })) * PAGE_BYTES
 }
 
 export function versionOf(db: Db): number {

@@ -3,7 +3,7 @@
 import type Database from 'better-sqlite3'
 import { ATTR } from '../trace/span-model.ts'
 import type { OtlpSpan } from './otlp-span.ts'
-import { type Db, type OpenOptions, openSegment } from './segment-schema.ts'
+import { bytesOf, type Db, type OpenOptions, openSegment } from './segment-schema.ts'
 import { BLOCK_SPANS_MAX, Block, BlockEncoder } from './span-block.ts'
 
 /** Different texts (names, outcomes) that one segment numbers; more is no name but noise. */
@@ -23,6 +23,12 @@ export const NO_EXTENT: Extent = {
   startMin: Number.POSITIVE_INFINITY,
   startMax: Number.NEGATIVE_INFINITY,
 }
+
+const INSERT_SPAN = `INSERT INTO spans
+  (id, trace, name, start, duration, gid, slot, shard, config, outcome, origin)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const INSERT_BLOCK =
+  'INSERT INTO blocks (first, count, start_min, start_max, data) VALUES (?, ?, ?, ?, ?)'
 
 type Statement = Database.Statement<unknown[], unknown>
 
@@ -44,14 +50,19 @@ export class SegmentWriter {
     this.path = path
     const db = openSegment(path, options)
     this.db = db
-    this.insertSpan = db.prepare(`INSERT INTO spans VALUES (${Array(11).fill('?').join(', ')})`)
-    this.insertBlock = db.prepare('INSERT INTO blocks VALUES (?, ?, ?, ?, ?)')
+    this.insertSpan = db.prepare(INSERT_SPAN)
+    this.insertBlock = db.prepare(INSERT_BLOCK)
     this.insertText = db.prepare('INSERT INTO texts VALUES (?, ?)')
     this.idsOfTrace = db.prepare<[number], number>('SELECT id FROM spans WHERE trace = ?').pluck()
     this.blockOf = db.prepare(
       'SELECT first, data FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1',
     )
     this.recall()
+  }
+
+  /** Of the file, without its log. */
+  get bytes(): number {
+    return bytesOf(this.db)
   }
 
   /** All or nothing; durable against the end of this process when it returns. */

@@ -131,6 +131,11 @@ export class Shelf {
     return { stored, duplicate, expired, rejected }
   }
 
+  private get segmentBytesMax(): number {
+    const share = Math.floor(this.options.bytesMax / SEGMENTS_PER_BYTES)
+    return Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, share))
+  }
+
   private recall(): void {
     const numbers = readdirSync(this.options.folder)
       .flatMap(name => NAME.exec(name)?.[1] ?? [])
@@ -182,7 +187,8 @@ export class Shelf {
 
   private writer(path: string): SegmentWriter {
     const { sync, steps } = this.options
-    return new SegmentWriter(path, { sync, ...(steps === undefined ? {} : { steps }) })
+    const more = steps === undefined ? {} : { steps }
+    return new SegmentWriter(path, { sync, bytesMax: this.segmentBytesMax, ...more })
   }
 
   private isKnown(span: OtlpSpan, pending: Set<string>): boolean {
@@ -214,13 +220,10 @@ export class Shelf {
   }
 
   private isFull(nowMs: number): boolean {
-    const { bytesMax, ageMsMax } = this.options
-    const share = Math.floor(bytesMax / SEGMENTS_PER_BYTES)
-    const segmentMax = Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, share))
-    const path = this.active?.path ?? ''
-    if ((this.active?.extent.spans ?? 0) === 0) return false
-    const isOld = nowMs - this.activeSinceMs >= ageMsMax / SEGMENTS_PER_AGE
-    return isOld || sizeOf(path) >= segmentMax
+    const { active } = this
+    if (active === null || active.extent.spans === 0) return false
+    const isOld = nowMs - this.activeSinceMs >= this.options.ageMsMax / SEGMENTS_PER_AGE
+    return isOld || active.bytes >= this.segmentBytesMax
   }
 
   private seal(nowMs: number): void {
