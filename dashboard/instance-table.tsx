@@ -1,28 +1,32 @@
 // Instances, one line each.
 
+import type { InstanceLine } from '../ops/archive/answers.ts'
 import { bytes, clock, micros, whole } from './format.ts'
 import { visible } from './html.ts'
-import type { InstanceRow } from './instances-of.ts'
 import { Table, Time } from './layout.tsx'
 
-export function InstanceTable({ rows }: { readonly rows: readonly InstanceRow[] }) {
+const HEAD = [
+  ['Slot', 'num'],
+  'At (UTC)',
+  ['Decided in', 'num'],
+  ['Applied in', 'num'],
+  'Value',
+  ['Commands', 'num'],
+  ['Size', 'num'],
+  'Answers, in order',
+  'Leader',
+] as const
+
+export function InstanceTable(props: {
+  readonly rows: readonly InstanceLine[]
+  readonly hasGroup?: boolean
+}) {
+  const { rows, hasGroup = false } = props
   return (
-    <Table
-      label="Instances"
-      head={[
-        ['Slot', 'num'],
-        'At (UTC)',
-        ['Decided in', 'num'],
-        ['Applied in', 'num'],
-        'Origin',
-        ['Commands', 'num'],
-        ['Size', 'num'],
-        'Answers from',
-        'Leader',
-      ]}
-    >
+    <Table label="Instances" head={hasGroup ? ['Group', ...HEAD] : HEAD}>
       {rows.map(row => (
         <tr>
+          {hasGroup ? <td>{row.gid === 0 ? 'masters' : row.gid}</td> : null}
           <th scope="row" class="num">
             <a href={`/groups/${row.gid}/instances/${row.slot}`}>{whole(row.slot)}</a>
           </th>
@@ -31,10 +35,10 @@ export function InstanceTable({ rows }: { readonly rows: readonly InstanceRow[] 
           </td>
           <td class="num">{micros(row.decidedMicros)}</td>
           <td class="num">{micros(row.appliedMicros)}</td>
-          <td>{visible(originText(row))}</td>
+          <td>{visible(valueText(row))}</td>
           <td class="num">{whole(row.commands)}</td>
           <td class="num">{bytes(row.bytes)}</td>
-          <td>{row.acceptors.length === 0 ? '–' : row.acceptors.join(', ')}</td>
+          <td>{answersText(row)}</td>
           <td>{visible(row.node)}</td>
         </tr>
       ))}
@@ -42,7 +46,14 @@ export function InstanceTable({ rows }: { readonly rows: readonly InstanceRow[] 
   )
 }
 
-function originText({ origin, outcome }: InstanceRow): string {
-  const how = origin ?? '–'
-  return outcome === null || outcome === 'ok' ? how : `${how}, ${outcome}`
+function valueText({ origin, path, outcome }: InstanceLine): string {
+  const how = [origin ?? '–', path === 'full' ? 'both phases' : ''].filter(Boolean).join(', ')
+  return outcome === null || outcome === 'ok' ? how : `${how}: ${outcome}`
+}
+
+function answersText({ acceptors }: InstanceLine): string {
+  if (acceptors.length === 0) return '–'
+  return acceptors
+    .map(({ acceptor, madeQuorum }) => `${acceptor}${madeQuorum ? '*' : ''}`)
+    .join(' ')
 }

@@ -2,68 +2,66 @@
 // before it has them. Nodes that tell nothing are no fault.
 
 import { z } from 'zod'
+import {
+  type ArchivedSpan,
+  type InstanceLine,
+  instanceAnswer,
+  instanceLine,
+} from '../ops/archive/answers.ts'
 import type { Connections } from '../server/client/connections.ts'
 import type { GroupView } from './groups.ts'
-
-export type InstanceRow = {
-  readonly gid: number
-  readonly slot: number
-  /** µs since 1970. */
-  readonly startMicros: number
-  readonly decidedMicros: number | null
-  readonly appliedMicros: number | null
-  readonly node: string
-  readonly origin: string | null
-  readonly outcome: string | null
-  readonly commands: number | null
-  readonly bytes: number | null
-  /** Replica ids in order of arrival. */
-  readonly acceptors: readonly number[]
-}
+import { answers } from './node-status.ts'
 
 const TIMEOUT_MS = 1_000
+const listed = z.object({ instances: z.array(instanceLine) })
+
+export type NodeAsker = { readonly connections: Connections; readonly token: string }
 
 /** Newest first. */
 export async function recentInstances(
-  connections: Connections,
+  { connections, token }: NodeAsker,
   group: GroupView,
-  token: string,
-  limit = 15,
-): Promise<readonly InstanceRow[]> {
+  limit: number,
+): Promise<readonly InstanceLine[]> {
   const url = group.leader?.url
   if (url === undefined) return []
-  const headers = { authorization: `Bearer ${token}` }
-  const request = { method: 'GET', path: `/v1/instances?limit=${limit}`, headers } as const
-  const answer = await connections.exchange(url, request, { timeoutMs: TIMEOUT_MS })
-  if (answer.type !== 'answer' || answer.status !== 200) return []
-  return rowsOf(answer.body, group).slice(0, limit)
+  const asked = { url, path: `/v1/instances?limit=${limit}`, token }
+  return (await ask(connections, asked, listed))?.instances ?? []
 }
 
-const known = z.number().nullable().catch(null)
-const text = z.string().nullable().catch(null)
-const row = z.object({
-  slot: z.number(),
-  startMicros: z.number().catch(0),
-  decidedMicros: known,
-  appliedMicros: known,
-  origin: text,
-  outcome: text,
-  commands: known,
-  bytes: known,
-  acceptors: z
-    .array(z.object({ acceptor: z.number() }).transform(({ acceptor }) => acceptor))
-    .catch([]),
-})
-const rows = z.object({ instances: z.array(row) })
+/** The spans of one slot from every replica that led it of late. */
+export async function instanceFromNodes(
+  { connections, token }: NodeAsker,
+  group: GroupView | undefined,
+  slot: number,
+): Promise<readonly ArchivedSpan[]> {
+  const live = group?.replicas.filter(answers) ?? []
+  const found = await Promise.all(
+    live.map(({ url }) => {
+      return ask(connections, { url, path: `/v1/instances/${slot}`, token }, instanceAnswer)
+    }),
+  )
+  return found.flatMap(answer => answer?.spans ?? [])
+}
 
-function rowsOf(body: Buffer, group: GroupView): readonly InstanceRow[] {
+/** Null: no answer, or one that is not understood. */
+async function ask<T extends z.ZodType>(
+  connections: Connections,
+  { url, path, token }: { readonly url: string; readonly path: string; readonly token: string },
+  schema: T,
+): Promise<z.output<T> | null> {
+  const headers = { authorization: `Bearer ${token}` }
+  const request = { method: 'GET', path, headers } as const
+  const answer = await connections.exchange(url, request, { timeoutMs: TIMEOUT_MS })
+  if (answer.type !== 'answer' || answer.status !== 200) return null
+  const result = schema.safeParse(parsed(answer.body))
+  return result.success ? result.data : null
+}
+
+function parsed(body: Buffer): unknown {
   try {
-    const node = group.leader?.name ?? ''
-    const { instances } = rows.parse(JSON.parse(body.toString('utf8')))
-    return instances
-      .map(found => ({ ...found, gid: group.gid, node }))
-      .sort((one, other) => other.slot - one.slot)
+    return JSON.parse(body.toString('utf8'))
   } catch {
-    return [] // told in a form that is not known here
+    return null // judged as not understood
   }
 }

@@ -1,6 +1,6 @@
 // The groups: all of them with their replicas, and one with everything that it says of itself.
 
-import type { TimelineAnswer } from '../../ops/archive/answers.ts'
+import type { InstanceLine, TimelineAnswer } from '../../ops/archive/answers.ts'
 import { ArchiveNote } from '../archive-note.tsx'
 import { type ArchiveSaid, said } from '../archive-said.ts'
 import { bytes, hostOf, micros, plural, ranges, seconds, time, whole } from '../format.ts'
@@ -9,7 +9,7 @@ import { type GroupView, groupName, groupsOf } from '../groups.ts'
 import { type Finding, findingsOf } from '../health.ts'
 import { visible } from '../html.ts'
 import { InstanceTable } from '../instance-table.tsx'
-import { type InstanceRow, recentInstances } from '../instances-of.ts'
+import { recentInstances } from '../instances-of.ts'
 import { Csrf, Empty, Findings, GroupTag, Notice, Panel, Table, Time } from '../layout.tsx'
 import { answers, type NodeView } from '../node-status.ts'
 import type { Observation } from '../observations.ts'
@@ -91,7 +91,7 @@ type GroupModel = {
   readonly group: GroupView
   readonly findings: readonly Finding[]
   readonly events: readonly Observation[]
-  readonly instances: readonly InstanceRow[]
+  readonly instances: readonly InstanceLine[]
   readonly timeline: ArchiveSaid<TimelineAnswer>
 }
 
@@ -107,8 +107,9 @@ export const groupPage = page<GroupModel>({
     if (group === undefined)
       return new Missing(404, 'No group of that number is in the configuration or known to run.')
     const { archive } = services.clients.of(session.token)
+    const asker = { connections: services.connections, token: session.token }
     const [instances, timeline] = await Promise.all([
-      recentInstances(services.connections, group, session.token),
+      recentInstances(asker, group, 15),
       said(archive, client => client.timeline({ gid: group.gid, limit: 12 })),
     ])
     const events = services.reader.observations.newest(10, group.gid)
