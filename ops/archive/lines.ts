@@ -12,10 +12,13 @@ import type {
   TimelineLine,
 } from './answers.ts'
 import type { AttributeList, OtlpSpan } from './otlp-span.ts'
+import { gistEvents } from './thinned.ts'
+import { timelineText } from './timeline-text.ts'
 
 /** What a timeline is made of: all that is rare and concerns a whole replica, group or cluster. */
 export const TIMELINE_NAMES: readonly string[] = [
   SPAN.election,
+  SPAN.leadership,
   SPAN.change,
   SPAN.reconfiguration,
   SPAN.recovery,
@@ -28,7 +31,8 @@ const STATUSES = ['unset', 'ok', 'error'] as const
 
 export function archivedSpan(span: OtlpSpan): ArchivedSpan {
   const { traceId, spanId, name, startMicros, durationMicros, author } = span
-  const events = span.events.map(event => ({
+  const told = span.events.length === 0 ? gistEvents(span) : span.events
+  const events = told.map(event => ({
     name: event.name,
     atMicros: event.atMicros,
     attributes: record(event.attributes),
@@ -144,38 +148,6 @@ export function timelineLine(span: OtlpSpan): TimelineLine {
     config: numberAt(span.attributes, ATTR.config),
     outcome: textAt(span.attributes, ATTR.outcome),
     text: timelineText(whole),
-  }
-}
-
-/** What happened, in a few words; what is not known is left out. */
-function timelineText(span: ArchivedSpan): string {
-  const { attributes: of, events } = span
-  const known = (key: string, before: string, after = ''): string => {
-    const value = of[key]
-    return value === undefined ? '' : `${before}${String(value)}${after}`
-  }
-  const isBad = of[ATTR.outcome] !== undefined && of[ATTR.outcome] !== 'ok'
-  const reason = known(ATTR.reason, ' (', ')')
-  switch (span.name) {
-    case SPAN.election: {
-      const isWon = events.some(({ name }) => name === EVENT.won)
-      const found =
-        known(ATTR.inherited, ', ', ' slots inherited') + known(ATTR.noops, ', ', ' noops')
-      const result = isWon || !isBad ? `leads${found}` : 'did not become leader'
-      return `replica ${span.replica ?? '?'}${known(ATTR.ballot, ', ballot ', ',')} ${result}${reason}`
-    }
-    case SPAN.change:
-      return `${known(ATTR.op, '')}${known(ATTR.config, ' → configuration ')}${known(ATTR.moved, ', ', ' shards move')}${known(ATTR.actor, ', by ')}`.trim()
-    case SPAN.reconfiguration:
-      return `group ${span.gid ?? '?'} settled${known(ATTR.config, ' configuration ')}${known(ATTR.gained, ', ', ' shards gained')}${known(ATTR.lost, ', ', ' lost')}`
-    case SPAN.recovery:
-      return `started${known(ATTR.slotTo, ', log up to slot ')}${reason}`
-    case SPAN.snapshot:
-      return `took over a snapshot${known(ATTR.from, ' from replica ')}${known(ATTR.slotTo, ' up to slot ')}${reason}`
-    case SPAN.catchUp:
-      return `learned slots${known(ATTR.slotFrom, ' ')}${known(ATTR.slotTo, '–')} from another replica${reason}`
-    default:
-      return span.name
   }
 }
 

@@ -19,6 +19,7 @@ import {
   numberAt,
   spanLine,
   TIMELINE_NAMES,
+  textAt,
   timelineLine,
 } from './lines.ts'
 import type { OtlpSpan } from './otlp-span.ts'
@@ -69,7 +70,7 @@ function trace(search: Search, traceId: string): TraceAnswer | null {
 
 /** Newest formation first: another formation of the group is another log, in another trace. */
 function instance(search: Search, gid: number, slot: number): InstanceAnswer | null {
-  const found = search.ofSlot(gid, slot)
+  const found = paxosOf(search, gid, slot)
   if (found.length === 0) return null
   const logs = new Map<string, OtlpSpan[]>()
   for (const span of found) logs.set(span.traceId, [...(logs.get(span.traceId) ?? []), span])
@@ -77,6 +78,13 @@ function instance(search: Search, gid: number, slot: number): InstanceAnswer | n
     Math.max(...spans.map(({ startMicros }) => startMicros))
   const ordered = [...logs.values()].sort((one, other) => newest(other) - newest(one))
   return { gid, slot, spans: ordered.flatMap(inOrder) }
+}
+
+/** Changes and snapshots name a slot as well. */
+function paxosOf(search: Search, gid: number, slot: number): readonly OtlpSpan[] {
+  return search
+    .ofSlot(gid, slot)
+    .filter(({ name }) => name === SPAN.instance || name === SPAN.accept)
 }
 
 function handoff(search: Search, config: number, shard: number): HandoffAnswer | null {
@@ -89,8 +97,20 @@ function request(search: Search, traceId: string): RequestAnswer | null {
   if (found.length === 0) return null
   const linked = new Set(found.flatMap(({ links }) => links.map(link => link.traceId)))
   linked.delete(traceId)
-  const instances = [...linked].slice(0, LINKED_TRACES_MAX).flatMap(id => search.ofTrace(id))
-  return { traceId, spans: inOrder(found), instances: inOrder(instances) }
+  const instances = [
+    ...[...linked].slice(0, LINKED_TRACES_MAX).flatMap(id => search.ofTrace(id)),
+    ...found.slice(0, LINKED_TRACES_MAX).flatMap(span => decidedIn(search, span)),
+  ]
+  const bySpan = new Map(instances.map(span => [span.traceId + span.spanId, span]))
+  return { traceId, spans: inOrder(found), instances: inOrder([...bySpan.values()]) }
+}
+
+/** A node of another group knows in which slot a write was decided, but not the ids there. */
+function decidedIn(search: Search, span: OtlpSpan): readonly OtlpSpan[] {
+  const gid = numberAt(span.attributes, ATTR.decidedGroup)
+  const slot = numberAt(span.attributes, ATTR.decidedSlot)
+  const isRead = textAt(span.attributes, ATTR.readPath) !== null
+  return gid === null || slot === null || isRead ? [] : paxosOf(search, gid, slot)
 }
 
 function instances(search: Search, { filter, page }: Listing): InstancesAnswer {
