@@ -282,6 +282,28 @@ test('a clerk that knows nodes but no shardmaster asks any of them', async () =>
   assert.is(kv.got[0]!.headers['shardglass-direct'], undefined)
 })
 
+test('among several nodes a silent one costs half a second, whatever the attempts may last', async () => {
+  const silent = await node(() => 'silence')
+  const kv = await node(() => OK)
+  const clerk = new Clerk({ endpoints: [silent.url, kv.url], token: 't' })
+  open.push(clerk)
+  const startedAt = performance.now()
+  await clerk.put('a', 'x')
+  const tookMs = performance.now() - startedAt
+  assert.ok(tookMs >= 490 && tookMs < 1_900, `${tookMs} ms; an attempt may last 2000`)
+  assert.is(numberOf(silent.got[0]!), numberOf(kv.got[0]!))
+  await clerk.put('a', 'y')
+  assert.is(silent.got.length, 1, 'the one that answered is asked on')
+})
+
+test('a node that is the only one is waited for', async () => {
+  const silent = await node(() => 'silence')
+  const clerk = new Clerk({ endpoints: [silent.url], token: 't', timeoutMs: 900 })
+  open.push(clerk)
+  assert.is((await failureOf(clerk.put('a', 'x'))).outcome, 'unknown')
+  assert.is(silent.got.length, 1)
+})
+
 test('calls end when the clerk is closed', async () => {
   const kv = await node(() => 'silence')
   const { clerk } = await clerkOf([kv])

@@ -12,6 +12,14 @@ const COALESCING = 'test/client/coalescing.test.ts'
 
 export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
+    name: 'silent-node-waited-for',
+    row: 'G4',
+    file: 'server/client/router.ts',
+    find: 'const NODE_PATIENCE_MS = 500',
+    replace: 'const NODE_PATIENCE_MS = 5_000',
+    by: { file: 'test/client/clerk.test.ts', test: 'costs half a second' },
+  },
+  {
     name: 'lost-call-called-definite',
     row: 'R8',
     file: 'server/http/gateway.ts',

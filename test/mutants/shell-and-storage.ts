@@ -4,6 +4,7 @@ import type { Mutant } from './mutant.ts'
 
 const HOST = 'test/host/host.test.ts'
 const WAL = 'test/host/wal.test.ts'
+const FULL = 'test/host/store-full-disk.test.ts'
 const FAULT = 'test/host/wal-fault.test.ts'
 const DAMAGE = 'test/host/wal-damage.test.ts'
 const CRASH = 'test/host/wal-crash.test.ts'
