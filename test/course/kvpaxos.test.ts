@@ -3,8 +3,16 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { fnv1a } from '../../server/bytes.ts'
 import { CALM, type NetworkWeather } from '../simulation/network.ts'
+import {
+  chains,
+  endChains,
+  hash,
+  ONE_AWAY,
+  QUICK_SPLITS,
+  repartitioned,
+  SLOW_SPLITS,
+} from './repartition.ts'
 import { type Client, overSeeds, Scenario, UNRELIABLE } from './scenario.ts'
 
 const SEEDS = 4
@@ -16,10 +24,6 @@ function group(seed: number, replicas: number, weather?: NetworkWeather): Scenar
   const scenario = new Scenario(weather === undefined ? options : { ...options, weather })
   scenario.join(1)
   return scenario
-}
-
-function hash(previous: string, value: string): string {
-  return String(fnv1a(previous + value))
 }
 
 test('put, puthash and get through any server make one history', () => {
@@ -95,35 +99,6 @@ test('a minority makes no progress; what waits there ends within 3 s of healing,
   })
 })
 
-/** Clients, each with a key of its own, that check every previous value of their chain. */
-function chains(scenario: Scenario, count: number): { client: Client; length: () => number }[] {
-  return Array.from({ length: count }, (_, index) => {
-    const client = scenario.client()
-    const key = `${String.fromCharCode(97 + index)}`
-    let expected = ''
-    let length = 0
-    let value = ''
-    client.keepDoing(last => {
-      if (last !== null) {
-        assert.is(last.type === 'ok' ? last.value : null, expected, `chain ${key}`)
-        expected = hash(expected, value)
-        length += 1
-      }
-      if (isOver.has(scenario)) return null
-      value = `${index}.${length}`
-      return { key, action: { op: 'puthash', value, condition: { type: 'none' } } }
-    })
-    return { client, length: () => length }
-  })
-}
-
-const isOver = new WeakSet<Scenario>()
-
-function endChains(scenario: Scenario, all: readonly { client: Client }[], ms: number): void {
-  isOver.add(scenario)
-  scenario.within(ms, 'all chains end', () => all.every(({ client }) => !client.isBusy))
-}
-
 test('on an unreliable network every puthash runs exactly once', () => {
   overSeeds(SEEDS, seed => {
     const scenario = group(seed, 3, UNRELIABLE)
@@ -174,41 +149,18 @@ test('clients that hammer servers which are cut off do not hold up the majority'
   })
 })
 
-type Splits = { readonly sides: 2 | 3; readonly msMin: number; readonly msMax: number }
-
-/** Of the sister courses, from which the bounds are: about as long as an election's timeout. */
-const SLOW_SPLITS: Splits = { sides: 2, msMin: 1_000, msMax: 1_200 }
-/** Of the course itself: in four of ten none has a majority, and no leader is heard for long. */
-const QUICK_SPLITS: Splits = { sides: 3, msMin: 0, msMax: 200 }
-
-/** 20 s of random splits under ten clients. Longest wait of a client in ms. */
-function repartitioned(seed: number, weather: NetworkWeather, splits: Splits): number {
-  const scenario = new Scenario({ seed, kind: 'sharded', replicas: 5, weather })
-  scenario.join(1)
-  const { network, world } = scenario.cluster
-  const all = chains(scenario, 10)
-  const end = world.now + 20_000_000
-  while (world.now < end) {
-    const sides: number[][] = Array.from({ length: splits.sides }, () => [])
-    for (const place of scenario.places(1, 0, 1, 2, 3, 4)) scenario.random.pick(sides).push(place)
-    network.split(sides)
-    scenario.run(scenario.random.between(splits.msMin, splits.msMax))
-  }
-  network.heal()
-  endChains(scenario, all, 5_000)
-  scenario.finish()
-  return Math.max(...all.map(({ client }) => client.clerk.longest)) / 1000
-}
-
 /**
  * The bounds for the slow splits are those of the sister courses, 3 s for the quick ones the course's
- * own. Here replicas lose messages to each other, too.
+ * own. Here replicas lose messages to each other, too. One away at a time leaves a majority, which
+ * has to get on however often it has to elect.
  */
 for (const [network, weather, parts, splits, limitMs] of [
   ['a reliable', CALM, 'two parts every second', SLOW_SPLITS, 2_000],
   ['an unreliable', UNRELIABLE, 'two parts every second', SLOW_SPLITS, 3_000],
   ['a reliable', CALM, 'three parts every 0–200 ms', QUICK_SPLITS, 3_000],
   ['an unreliable', UNRELIABLE, 'three parts every 0–200 ms', QUICK_SPLITS, 3_000],
+  ['a reliable', CALM, 'one away every 500 ms', ONE_AWAY, 3_000],
+  ['an unreliable', UNRELIABLE, 'one away every 500 ms', ONE_AWAY, 3_000],
 ] as const) {
   test(`${network} network in ${parts}: exact chains, no client waits ${limitMs} ms`, () => {
     overSeeds(2, seed => {
