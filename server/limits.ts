@@ -173,8 +173,17 @@ export const PEER_QUEUE_FRAMES_MAX = 10_000
 export const PEER_WINDOW_BYTES = 1024 * 1024
 /** A dead peer's answer to a dial; also the deadline of a message sent by POST. */
 export const PEER_CONNECT_MS = 1_000
+/** Until a dial is connected, another is begun this often: TCP itself tries again after a second,
+ * and a network that was whole for half of that would not be used. */
+export const PEER_CONNECT_AGAIN_MS = 150
 export const PEER_RETRY_MIN_MS = 20
 export const PEER_RETRY_MAX_MS = 1_000
+/** A peer that was written to and says nothing for so long is asked for a sign of life, … */
+export const PEER_SILENT_MS = 300
+/** … and dialled anew after this, or two round trips. In all longer than TCP's first two tries. */
+export const PEER_DOUBT_MS = 150
+/** … unless so much was written to it meanwhile: that takes its time where the network is slow. */
+export const PEER_DOUBT_BYTES = 64 * 1024
 /** A channel in use is pinged this often; it is given up after so many pings without an answer. */
 export const PEER_PING_MS = 750
 export const PEER_PINGS_MAX = 2

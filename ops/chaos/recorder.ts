@@ -92,7 +92,7 @@ function outcomeOf(result: Result): Outcome | null {
 export type HttpWayOptions = {
   readonly id: string
   readonly token: string
-  /** Base URLs; each attempt goes to one of them by chance. */
+  /** Base URLs; each attempt goes to one of them by chance, but not to the one that just failed. */
   readonly nodes: () => readonly string[]
   readonly random: Random
   readonly attemptMs: number
@@ -124,8 +124,11 @@ export class HttpWay implements Way {
     if (operation.op !== 'get') headers['idempotency-key'] = `${id}/${++this.number}`
     const deadline = performance.now() + timeoutMs
     let mayHaveHappened = false
+    let node = ''
     while (performance.now() < deadline) {
-      const node = random.pick(nodes())
+      const all = nodes()
+      const others = all.filter(other => other !== node)
+      node = random.pick(others.length > 0 ? others : all)
       const limits = { timeoutMs: attemptMs + 500 }
       const answer = await this.connections.exchange(node, { ...request, headers }, limits)
       const ended = judge(operation, answer)

@@ -78,6 +78,7 @@ export class RecoveryRig {
   readonly cluster: ChaosCluster
   private readonly arena: Arena
   private readonly load: SteadyLoad
+  private readonly clerks: SteadyLoad
 
   private constructor(cluster: ChaosCluster) {
     this.cluster = cluster
@@ -85,6 +86,7 @@ export class RecoveryRig {
     this.arena = new Arena(cluster, random, 24 * 3_600)
     const shape = { writers: 12, everyMs: 25, valueBytes: 64, keys: 200, reads: 0, attemptMs: 400 }
     this.load = new SteadyLoad({ cluster, random, ...shape })
+    this.clerks = new SteadyLoad({ cluster, random, ...shape, writers: 6, isByClerk: true })
   }
 
   static async start(room: Room): Promise<RecoveryRig> {
@@ -93,7 +95,7 @@ export class RecoveryRig {
   }
 
   async stop(): Promise<void> {
-    await this.load.stop()
+    await Promise.all([this.load.stop(), this.clerks.stop()])
     await this.cluster.stop()
   }
 
@@ -114,11 +116,12 @@ export class RecoveryRig {
 
   /**
    * Another replica is cut off every 500 ms, for so long. The longest time that any client waited for
-   * one write, over all its attempts, in ms.
+   * one write, over all its attempts, in ms: by the client library, and by HTTP at any node.
    */
-  async repartition(seconds: number): Promise<number> {
+  async repartition(seconds: number): Promise<{ readonly clerk: number; readonly http: number }> {
     await this.inFullService()
     this.load.longestWaitMs = 0
+    this.clerks.longestWaitMs = 0
     const deadline = performance.now() + seconds * 1_000
     while (performance.now() < deadline) {
       await this.cluster.net().heal()
@@ -126,7 +129,7 @@ export class RecoveryRig {
       await pause(500)
     }
     await this.cluster.net().heal()
-    const longest = this.load.longestWaitMs
+    const longest = { clerk: this.clerks.longestWaitMs, http: this.load.longestWaitMs }
     await this.inFullService()
     return longest
   }

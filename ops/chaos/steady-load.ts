@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import type { Random } from '../history/random.ts'
 import type { ChaosCluster } from './cluster.ts'
 import { pause } from './command.ts'
-import { HttpWay } from './recorder.ts'
+import { ClerkWay, HttpWay, type Way } from './recorder.ts'
 
 export type SteadyLoadOptions = {
   readonly cluster: ChaosCluster
@@ -16,7 +16,10 @@ export type SteadyLoadOptions = {
   readonly keys: number
   /** Share of operations that only read. */
   readonly reads: number
+  /** For writers by HTTP. */
   readonly attemptMs: number
+  /** By the client library, in place of any node by HTTP. */
+  readonly isByClerk?: boolean
 }
 
 const TIMEOUT_MS = 60_000
@@ -28,7 +31,7 @@ export class SteadyLoad {
   longestWaitMs = 0
   failed = 0
   private readonly options: SteadyLoadOptions
-  private readonly ways: readonly HttpWay[]
+  private readonly ways: readonly Way[]
   private readonly working: Promise<unknown>
   private isStopped = false
 
@@ -40,6 +43,7 @@ export class SteadyLoad {
       // Never one that a load before this one used: its numbers are over.
       const id = `load-${randomBytes(6).toString('hex')}-${index}`
       const limits = { attemptMs, timeoutMs: TIMEOUT_MS }
+      if (options.isByClerk === true) return new ClerkWay(cluster.clerk(TIMEOUT_MS))
       return new HttpWay({ id, token: cluster.token, nodes: () => urls, random, ...limits })
     })
     this.working = Promise.all(this.ways.map(way => this.write(way)))
@@ -62,7 +66,7 @@ export class SteadyLoad {
     await Promise.all(this.ways.map(way => way.close()))
   }
 
-  private async write(way: HttpWay): Promise<void> {
+  private async write(way: Way): Promise<void> {
     const { random, everyMs, valueBytes, keys, reads } = this.options
     const value = Buffer.alloc(valueBytes, 'v')
     while (!this.isStopped) {

@@ -1,8 +1,19 @@
 // This side's channel to one peer: dialled when there is something to say, again after a failure
 // with growing pauses. What waits while a dial fails is dropped; Paxos says again what matters.
+// A connection over which nothing seems to come through is replaced by a fresh one as soon as that
+// can be opened: after a cut, TCP would try the old one again later and later.
 
 import type { Address } from '../contract.ts'
-import { PEER_IDLE_MS, PEER_PING_MS, PEER_RETRY_MAX_MS, PEER_RETRY_MIN_MS } from '../limits.ts'
+import {
+  PEER_CONNECT_MS,
+  PEER_DOUBT_BYTES,
+  PEER_DOUBT_MS,
+  PEER_IDLE_MS,
+  PEER_PING_MS,
+  PEER_RETRY_MAX_MS,
+  PEER_RETRY_MIN_MS,
+  PEER_SILENT_MS,
+} from '../limits.ts'
 import type { PeerFailure } from './peer-counters.ts'
 import { type Dialled, dial, type PeerTls } from './peer-dial.ts'
 import type { PeerIdentity } from './peer-identity.ts'
@@ -15,6 +26,7 @@ export type ChannelOptions = {
   readonly identity: PeerIdentity
   readonly tls: PeerTls | null
   readonly link: LinkHandlers
+  readonly ping: Outgoing
   onDial(): void
   onFailure(failure: PeerFailure): void
   onDropped(items: readonly Outgoing[], failure: PeerFailure): void
@@ -33,7 +45,13 @@ export class PeerChannel {
   private state: State = 'idle'
   private current: PeerLink | null = null
   private failures = 0
+  private dialledAt = 0
   private openedAt = 0
+  /** When the first frame was written since the peer was last heard; null: none was. */
+  private askedAt: number | null = null
+  private askedBytes = 0
+  /** Runs while the connection is doubted: then it is replaced. */
+  private doubt: NodeJS.Timeout | null = null
   private idleSweeps = 0
   private timer: NodeJS.Timeout | null = null
   private giveUp: (() => void) | null = null
@@ -65,7 +83,21 @@ export class PeerChannel {
   }
 
   flush(): void {
-    this.current?.flush()
+    if (this.current === null || this.queue.length === 0) return
+    this.askedBytes += this.queue.bytes
+    this.askedAt ??= performance.now()
+    if (performance.now() - this.askedAt >= PEER_SILENT_MS) this.beginDoubt()
+    this.current.flush()
+  }
+
+  /** Something came from the peer, on whatever connection. */
+  onHeard(): void {
+    if (this.askedAt === null) return
+    const wasSilent = performance.now() - this.askedAt >= PEER_SILENT_MS
+    if (wasSilent) this.beginDoubt()
+    this.askedAt = null
+    this.askedBytes = 0
+    if (wasSilent) this.current?.flush()
   }
 
   /** Called every PEER_PING_MS: closes what was not used for long. */
@@ -81,53 +113,100 @@ export class PeerChannel {
   close(graceMs: number): void {
     this.state = 'closed'
     if (this.timer !== null) clearTimeout(this.timer)
+    this.endDoubt()
     this.giveUp?.()
     if (this.current !== null) this.current.end(graceMs)
     this.options.onDropped(this.queue.clear(), 'unreachable')
   }
 
+  /** Asks for a sign of life on this very connection. */
+  private beginDoubt(): void {
+    if (this.current === null || this.doubt !== null || this.giveUp !== null) return
+    if (this.askedBytes > PEER_DOUBT_BYTES) return
+    const dropped = this.queue.push(this.options.ping)
+    if (dropped.length > 0) this.options.onDropped(dropped, 'queueFull')
+    this.replaceAfter(Math.max(PEER_DOUBT_MS, (this.current.roundTripMicros ?? 0) / 500))
+  }
+
+  private replaceAfter(ms: number): void {
+    this.doubt = setTimeout(() => {
+      this.doubt = null
+      if (this.state === 'open') this.dial()
+    }, ms)
+  }
+
+  private endDoubt(): void {
+    if (this.doubt !== null) clearTimeout(this.doubt)
+    this.doubt = null
+  }
+
+  /** The connection carries what it is given. */
+  private onAnswered(link: PeerLink): void {
+    if (link !== this.current) return
+    this.askedAt = null
+    this.askedBytes = 0
+    this.endDoubt()
+    this.giveUp?.()
+    this.giveUp = null
+  }
+
   private dial(): void {
-    this.state = 'dialling'
+    if (this.state !== 'open') this.state = 'dialling'
+    this.dialledAt = performance.now()
     this.options.onDial()
     this.giveUp = dial(this.options, dialled => this.onDialled(dialled))
   }
 
   private onDialled(dialled: Dialled): void {
     this.giveUp = null
-    if (dialled.type === 'failed') {
-      this.options.onFailure(dialled.failure)
-      this.options.onDropped(this.queue.clear(), 'unreachable')
-      this.pause()
-      return
-    }
+    if (dialled.type === 'open') return this.onOpen(dialled)
+    this.options.onFailure(dialled.failure)
+    if (this.current !== null) return this.replaceAfter(PEER_DOUBT_MS)
+    this.options.onDropped(this.queue.clear(), 'unreachable')
+    this.pause(this.dialledAt)
+  }
+
+  private onOpen({ peer, socket, head }: Extract<Dialled, { type: 'open' }>): void {
     const { link } = this.options
-    const onClosed = (closed: PeerLink, failure: PeerFailure | null) => {
-      this.onClosed(failure)
-      link.onClosed(closed, failure)
-    }
+    const old = this.current
     this.state = 'open'
     this.openedAt = performance.now()
-    this.current = new PeerLink(dialled.peer, dialled.socket, this.queue, {
+    this.askedAt = null
+    this.askedBytes = 0
+    const opened = new PeerLink(peer, socket, this.queue, {
       ...link,
-      onClosed,
+      onFrame: (frame, from) => {
+        this.onAnswered(from)
+        link.onFrame(frame, from)
+      },
+      onClosed: (closed, failure) => {
+        this.onClosed(closed, failure)
+        link.onClosed(closed, failure)
+      },
     })
-    if (dialled.head.length > 0) this.current.read(dialled.head)
+    this.current = opened
+    old?.retire(PEER_CONNECT_MS)
+    if (head.length > 0) opened.read(head)
     this.flush()
   }
 
-  private onClosed(failure: PeerFailure | null): void {
+  private onClosed(closed: PeerLink, failure: PeerFailure | null): void {
+    if (failure !== null && this.state !== 'closed') this.options.onFailure(failure)
+    if (closed !== this.current) return
     this.current = null
+    this.endDoubt()
     if (this.state === 'closed') return
-    if (failure !== null) this.options.onFailure(failure)
     const wasSettled = performance.now() - this.openedAt >= SETTLED_MS
     if (wasSettled) this.failures = 0
-    this.pause()
+    if (this.giveUp === null) this.pause(this.openedAt)
+    else this.state = 'dialling'
   }
 
-  /** Dials again after the pause, if there is something to say by then. */
-  private pause(): void {
+  /** Dials again after the pause, counted from `since`, if there is something to say by then. */
+  private pause(since: number): void {
     this.state = 'pausing'
-    const delay = Math.min(PEER_RETRY_MAX_MS, PEER_RETRY_MIN_MS * 2 ** this.failures)
+    const whole = Math.min(PEER_RETRY_MAX_MS, PEER_RETRY_MIN_MS * 2 ** this.failures)
+    const delay = Math.max(0, since + whole - performance.now())
     this.failures += 1
     this.timer = setTimeout(() => {
       this.timer = null

@@ -190,6 +190,7 @@ export class PeerChannels<Request, Reply> {
       identity,
       tls,
       link: this.handlers,
+      ping: this.ping,
       onDial: () => {
         counters.dials += 1
       },
@@ -207,6 +208,7 @@ export class PeerChannels<Request, Reply> {
     const { counters, calls, onMessage, onCall, onRoundTrip } = this.options
     const frame = decodeFrameOf(this.schema, bytes)
     countReceived(counters, frame.type, bytes.length)
+    this.dialled.get(addressKey(link.peer))?.onHeard()
     if (!isControl(frame)) {
       onMessage(link.peer, frame)
       return

@@ -1,12 +1,13 @@
 // Opens a channel: an HTTP request with `Upgrade: shardglass-peer`, after which the connection
-// carries frames. One deadline covers connecting, TLS and the answer.
+// carries frames. One deadline covers connecting, TLS and the answer; as long as nothing is connected,
+// further attempts are begun beside the first, and the first that is answered counts.
 
-import { request as httpRequest, type RequestOptions } from 'node:http'
+import { type ClientRequest, request as httpRequest, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions } from 'node:tls'
 import type { Address, Sender } from '../contract.ts'
-import { PEER_CONNECT_MS } from '../limits.ts'
+import { PEER_CONNECT_AGAIN_MS, PEER_CONNECT_MS } from '../limits.ts'
 import type { PeerFailure } from './peer-counters.ts'
 import { checkAnswerer, type PeerIdentity, peerHeaders } from './peer-identity.ts'
 
@@ -41,36 +42,66 @@ export function dial(options: DialOptions, done: (dialled: Dialled) => void): ()
     const timer = setImmediate(() => done({ type: 'failed', failure: 'refused' }))
     return () => clearImmediate(timer)
   }
-  const { identity } = options
-  const headers = {
-    ...peerHeaders(identity, options.target),
-    connection: 'Upgrade',
-    upgrade: CHANNEL_PROTOCOL,
+  const dialling = new Dialling(options, target, done)
+  return () => dialling.end()
+}
+
+class Dialling {
+  private readonly options: DialOptions
+  private readonly target: URL
+  private readonly done: (dialled: Dialled) => void
+  private readonly attempts = new Set<ClientRequest>()
+  private readonly deadline = setTimeout(() => this.fail('timeout'), PEER_CONNECT_MS)
+  private readonly again = setInterval(() => this.attempt(), PEER_CONNECT_AGAIN_MS)
+  private isOver = false
+
+  constructor(options: DialOptions, target: URL, done: (dialled: Dialled) => void) {
+    this.options = options
+    this.target = target
+    this.done = done
+    this.attempt()
   }
-  const request = requestFor(target)(target, { ...options.tls, agent: false, headers })
-  let isOver = false
-  const finish = (dialled: Dialled) => {
-    if (isOver) return
-    isOver = true
-    clearTimeout(deadline)
-    if (dialled.type === 'failed') request.destroy()
-    done(dialled)
+
+  /** Gives up what is under way, and says nothing any more. */
+  end(): void {
+    this.isOver = true
+    clearTimeout(this.deadline)
+    clearInterval(this.again)
+    for (const request of this.attempts) request.destroy()
+    this.attempts.clear()
   }
-  const fail = (failure: PeerFailure) => finish({ type: 'failed', failure })
-  const deadline = setTimeout(() => fail('timeout'), PEER_CONNECT_MS)
-  request.on('upgrade', (response, socket, head) => {
-    const peer = checkAnswerer(identity, response.headers, options.target)
-    if (isOver || peer === null) socket.destroy()
-    if (peer === null) fail('stranger')
-    else finish({ type: 'open', peer, socket, head })
-  })
-  request.on('response', () => fail('status'))
-  request.on('error', () => fail('refused'))
-  request.end()
-  return () => {
-    isOver = true
-    clearTimeout(deadline)
-    request.destroy()
+
+  private attempt(): void {
+    const { options, target, attempts } = this
+    const { identity, tls } = options
+    const headers = {
+      ...peerHeaders(identity, options.target),
+      connection: 'Upgrade',
+      upgrade: CHANNEL_PROTOCOL,
+    }
+    const request = requestFor(target)(target, { ...tls, agent: false, headers })
+    attempts.add(request)
+    request.on('socket', socket => socket.once('connect', () => clearInterval(this.again)))
+    request.on('upgrade', (response, socket, head) => {
+      attempts.delete(request)
+      const peer = checkAnswerer(identity, response.headers, options.target)
+      if (this.isOver || peer === null) socket.destroy()
+      if (peer === null) this.fail('stranger')
+      else this.finish({ type: 'open', peer, socket, head })
+    })
+    request.on('response', () => this.fail('status'))
+    request.on('error', () => this.fail('refused'))
+    request.end()
+  }
+
+  private fail(failure: PeerFailure): void {
+    this.finish({ type: 'failed', failure })
+  }
+
+  private finish(dialled: Dialled): void {
+    if (this.isOver) return
+    this.end()
+    this.done(dialled)
   }
 }
 

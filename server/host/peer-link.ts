@@ -111,6 +111,16 @@ export class PeerLink {
   end(graceMs: number): void {
     if (!this.isOpen) return
     this.flush()
+    this.finishSending(graceMs)
+  }
+
+  /** Another connection has taken its place: what it was given may still arrive, nothing more. */
+  retire(graceMs: number): void {
+    this.finish('silent')
+    this.finishSending(graceMs)
+  }
+
+  private finishSending(graceMs: number): void {
     this.socket.end()
     const timer = setTimeout(() => this.destroy(null), graceMs)
     this.socket.once('close', () => clearTimeout(timer))

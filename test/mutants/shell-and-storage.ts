@@ -8,9 +8,34 @@ const FULL = 'test/host/store-full-disk.test.ts'
 const FAULT = 'test/host/wal-fault.test.ts'
 const DAMAGE = 'test/host/wal-damage.test.ts'
 const CRASH = 'test/host/wal-crash.test.ts'
+const CUTS = 'test/host/transport-cuts.test.ts'
 const PITFALLS = 'test/pitfalls/clients.test.ts'
 
 export const SHELL_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'cut-connection-kept',
+    row: 'G4',
+    file: 'server/host/peer-channel.ts',
+    find: 'if (performance.now() - this.askedAt >= PEER_SILENT_MS) this.beginDoubt()',
+    replace: '',
+    by: { file: CUTS, test: 'carries nothing any more' },
+  },
+  {
+    name: 'cut-connection-not-noticed-when-heard',
+    row: 'G4',
+    file: 'server/host/peer-channel.ts',
+    find: 'if (wasSilent) this.beginDoubt()',
+    replace: '',
+    by: { file: CUTS, test: 'looks after its own' },
+  },
+  {
+    name: 'dial-waits-for-tcp',
+    row: 'G4',
+    file: 'server/host/peer-dial.ts',
+    find: 'setInterval(() => this.attempt(), PEER_CONNECT_AGAIN_MS)',
+    replace: 'setInterval(() => {}, PEER_CONNECT_AGAIN_MS)',
+    by: { file: CUTS, test: 'first packet was lost' },
+  },
   {
     name: 'misplaced-first-record-taken',
     row: 'S6',

@@ -12,6 +12,7 @@ const wal = by('host/wal')
 const lmdb = by('host/store-lmdb')
 const host = by('host/host')
 const transport = by('host/transport')
+const cuts = by('host/transport-cuts')
 const write = by('shardkv/write')
 const clerk = by('client/clerk')
 const gateway = by('http/gateway')
@@ -194,6 +195,7 @@ export const CLUSTER_ROWS: readonly Row[] = [
     pitfall: 'a peer that vanished without a word',
     shown: [
       transport('an idle channel is not pinged, a used one is'),
+      cuts('a connection that carries nothing any more is replaced within half a second or so'),
       clerk('a silent node costs one attempt'),
       chaos('cut-leader'),
     ],
