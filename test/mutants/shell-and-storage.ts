@@ -13,6 +13,30 @@ const PITFALLS = 'test/pitfalls/clients.test.ts'
 
 export const SHELL_MUTANTS: readonly Mutant[] = [
   {
+    name: 'full-disk-not-asked',
+    row: 'S7',
+    file: 'server/host/store-lmdb-writer.ts',
+    find: 'if (!this.room.has(changesOf(pieces))) {',
+    replace: 'if (this.room === null) {',
+    by: { file: FULL, test: 'any number of pages left' },
+  },
+  {
+    name: 'room-for-copied-pages-forgotten',
+    row: 'S7',
+    file: 'server/host/store-lmdb-room.ts',
+    find: 'const pages = copied + 2 * split',
+    replace: 'const pages = split',
+    by: { file: FULL, test: 'room made for a round' },
+  },
+  {
+    name: 'oldest-post-answered',
+    row: 'G8',
+    file: 'server/host/peer-exchange.ts',
+    find: '?.findLast(',
+    replace: '?.find(',
+    by: { file: 'test/host/peer-exchange.test.ts', test: 'newest POST' },
+  },
+  {
     name: 'cut-connection-kept',
     row: 'G4',
     file: 'server/host/peer-channel.ts',
