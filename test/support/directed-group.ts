@@ -74,6 +74,7 @@ export class DirectedGroup {
   readonly lives: Life[] = []
   /** What each step told, in order. */
   readonly told: { readonly replica: number; readonly events: readonly Event[] }[] = []
+  onTold: (replica: number, events: readonly Event[], micros: number) => void = () => undefined
   private readonly settings: Settings
   private readonly count: number
   private nextId = 1
@@ -138,7 +139,10 @@ export class DirectedGroup {
     const life = this.life(replica)
     const output = life.core.step({ micros: life.micros, wallMs: 1 }, inputs)
     life.records.push(...output.records)
-    if (output.events.length > 0) this.told.push({ replica, events: output.events })
+    if (output.events.length > 0) {
+      this.told.push({ replica, events: output.events })
+      this.onTold(replica, output.events, life.micros)
+    }
     const from = { gid: 1, replica, incarnation: life.incarnation }
     for (const { to, message } of output.sends) {
       for (const address of to) this.wire.push({ from, to: address.replica, message })

@@ -2,7 +2,7 @@
 // passes, no record becomes durable, no part of a shard arrives and no configuration is told unless
 // the test says so. For every step of a handoff, and what may come between.
 
-import type { Address, Event, Input, Message, Replica, Sender } from '../../server/contract.ts'
+import type { Address, Event, Input, Message, Now, Replica, Sender } from '../../server/contract.ts'
 import { MemoryStore } from '../../server/host/store-memory.ts'
 import type { GroupReply, MachineContext } from '../../server/machine.ts'
 import type { LogRecord } from '../../server/paxos/record.ts'
@@ -53,6 +53,7 @@ export class DirectedShards {
   /** By `gid/id`. */
   readonly replies = new Map<string, Reply>()
   readonly events: { readonly gid: number; readonly event: Event }[] = []
+  onTold: (gid: number, events: readonly Event[], now: Now) => void = () => undefined
   readonly configs: Config[] = [initialConfig(SHARDS, 'first-byte')]
   micros = 1_000_000
   wallMs = 1_700_000_000_000
@@ -129,6 +130,9 @@ export class DirectedShards {
     }
     for (const { id, reply } of output.replies) this.replies.set(`${gid}/${id}`, reply)
     for (const event of output.events) this.events.push({ gid, event })
+    if (output.events.length > 0) {
+      this.onTold(gid, output.events, { micros: this.micros, wallMs: this.wallMs })
+    }
   }
 
   /** The disk of the group finishes what it was given. */
