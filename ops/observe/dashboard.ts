@@ -100,9 +100,16 @@ function target(
 function panelLinks(panel: Panel): sdk.DashboardLinkBuilder[] {
   const entries = (panel.alerts ?? []).map(alert => `/runbook#${alert.toLowerCase()}`)
   return [
-    outside('See it in the cluster’s own dashboard', `\${pages}${panel.page}`),
+    outside('See it in the cluster’s own dashboard', `\${pages}${withInterval(panel.page)}`),
     ...entries.map(path => outside(`Runbook: ${path.split('#')[1]}`, `\${pages}${path}`)),
   ]
+}
+
+/** Pages that search traces show those of the time that is looked at. */
+function withInterval(page: string): string {
+  if (!/^\/(?:traces|instances|handoffs)\b/.test(page)) return page
+  const interval = `from=\${__from:date:iso}&to=\${__to:date:iso}`
+  return `${page}${page.includes('?') ? '&' : '?'}${interval}`
 }
 
 function boardLinks(): sdk.DashboardLinkBuilder[] {

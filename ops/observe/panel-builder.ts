@@ -61,7 +61,11 @@ function lookOf(panel: Panel): LookBuilder {
     case 'states':
       return new statetimeline.PanelBuilder().mergeValues(true).rowHeight(0.9)
     case 'table':
-      return new table.PanelBuilder().colorScheme(byThresholds())
+      // The labels are what is to be read; when, and that the value is 1, is not.
+      return new table.PanelBuilder().withTransformation({
+        id: 'organize',
+        options: { excludeByName: { Time: true, Value: true }, indexByName: {}, renameByName: {} },
+      })
   }
 }
 

@@ -139,7 +139,7 @@ const requests: readonly Panel[] = [
       'Half of all requests are answered faster than the first line, 99 of 100 faster than the second. Dots are requests whose trace is kept: a click opens it.',
     unit: 'seconds',
     width: 12,
-    page: '/traces',
+    page: '/traces?name=request&order=slowest',
     alerts: ['ShardglassSlowRequests'],
     badFrom: 0.25,
     queries: [0.5, 0.99, 0.999].map(quantile => ({
@@ -154,7 +154,7 @@ const requests: readonly Panel[] = [
     description: '99 of 100 requests of each kind are answered faster than this.',
     unit: 'seconds',
     width: 12,
-    page: '/traces',
+    page: '/traces?name=request&order=slowest',
     alerts: ['ShardglassSlowRequests'],
     queries: [
       { expr: quantileOf(0.99, 'request_duration_seconds', { by: 'op' }), legend: '{{op}}' },

@@ -53,7 +53,7 @@ const leaders: readonly Panel[] = [
       'In ten minutes: elections by result, and how often a replica heard of another leader. Silence is good.',
     unit: 'count',
     width: 8,
-    page: '/traces',
+    page: '/traces?name=paxos.election',
     alerts: ['ShardglassLeaderFlapping'],
     queries: [
       {
@@ -73,7 +73,7 @@ const leaders: readonly Panel[] = [
       'In ten minutes: times that a replica missed its leader, and leaderships given up by reason.',
     unit: 'count',
     width: 8,
-    page: '/traces',
+    page: '/traces?name=paxos.election',
     alerts: ['ShardglassLeaderFlapping'],
     queries: [
       {
@@ -92,7 +92,7 @@ const leaders: readonly Panel[] = [
     description: 'On the winner, from asking for votes to a quorum: 99 of 100 were faster.',
     unit: 'seconds',
     width: 8,
-    page: '/traces',
+    page: '/traces?name=paxos.election&order=slowest',
     queries: [
       {
         expr: `histogram_quantile(0.99, sum by (le, role, group) (increase(${chosen('paxos_election_duration_seconds_bucket')}[1h])))`,
@@ -131,7 +131,7 @@ const leaders: readonly Panel[] = [
       'Each second: own messages that others refused (rejected), and others’ that were refused here, by reason.',
     unit: 'perSecond',
     width: 8,
-    page: '/traces',
+    page: '/traces?name=paxos.accept',
     alerts: ['ShardglassDuellingProposers'],
     queries: [
       {
@@ -168,7 +168,7 @@ const instances: readonly Panel[] = [
       'From proposing to a quorum, on the leader: 99 of 100 are faster. Dots are instances; a click opens the trace.',
     unit: 'seconds',
     width: 8,
-    page: '/instances',
+    page: '/instances?order=slowest',
     alerts: ['ShardglassSlowRequests', 'ShardglassFsyncSlow'],
     queries: [
       {
@@ -184,7 +184,7 @@ const instances: readonly Panel[] = [
     description: 'How many instances took how long. Two bands mean two kinds of instances.',
     unit: 'seconds',
     width: 8,
-    page: '/instances',
+    page: '/instances?order=slowest',
     queries: [
       { expr: bucketsOf('paxos_instance_duration_seconds'), legend: '{{le}}', hasExemplars: true },
     ],
@@ -196,7 +196,7 @@ const instances: readonly Panel[] = [
       'Means of its parts: the oldest command waits in the queue, a quorum accepts, the state machine applies.',
     unit: 'seconds',
     width: 8,
-    page: '/instances',
+    page: '/instances?order=slowest',
     alerts: ['ShardglassSlowRequests'],
     queries: [{ expr: meanOf('paxos_phase_duration_seconds', 'phase'), legend: '{{phase}}' }],
   },
@@ -328,7 +328,7 @@ const followers: readonly Panel[] = [
     description: 'Slots each second that were learned from another replica’s log or store.',
     unit: 'perSecond',
     width: 8,
-    page: '/traces',
+    page: '/traces?name=paxos.catch_up',
     alerts: ['ShardglassReplicaLagging'],
     queries: [
       {
@@ -343,7 +343,7 @@ const followers: readonly Panel[] = [
     description: 'In ten minutes: how often a replica caught up, and snapshots given to others.',
     unit: 'count',
     width: 8,
-    page: '/traces',
+    page: '/traces?name=paxos.snapshot',
     queries: [
       {
         expr: `sum by (role, group, source) (increase(${chosen('paxos_catch_ups_total')}[10m]))`,
@@ -361,7 +361,7 @@ const followers: readonly Panel[] = [
     description: 'Bytes each second of stores given to replicas that are too far behind.',
     unit: 'bytesPerSecond',
     width: 8,
-    page: '/traces',
+    page: '/traces?name=paxos.snapshot',
     queries: [{ expr: sumBy('role, group', rateOf('snapshot_sent_bytes_total')), legend: GROUP }],
   },
   {

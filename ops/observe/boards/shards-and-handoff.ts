@@ -157,7 +157,7 @@ const handoffs: readonly Panel[] = [
       'receive: the taker waits until it serves, for so long clients wait too. send: frozen until released. sweep: deleting. 95 of 100 in the last hour were faster.',
     unit: 'seconds',
     width: 8,
-    page: '/traces',
+    page: '/traces?name=shardkv.handoff&order=slowest',
     alerts: ['ShardglassHandoffStuck'],
     queries: [
       {
@@ -173,7 +173,7 @@ const handoffs: readonly Panel[] = [
       'In each group, from adopting it until its shards are in place (p95 of the last hour).',
     unit: 'seconds',
     width: 8,
-    page: '/traces',
+    page: '/traces?name=shardkv.reconfiguration&order=slowest',
     queries: [
       {
         expr: `histogram_quantile(0.95, sum by (le, group) (increase(${chosen('reconfiguration_duration_seconds_bucket')}[1h])))`,
@@ -187,7 +187,7 @@ const handoffs: readonly Panel[] = [
     description: 'How many shards were received in which time; during it the shard is refused.',
     unit: 'seconds',
     width: 8,
-    page: '/traces',
+    page: '/traces?name=shardkv.handoff&order=slowest',
     queries: [
       { expr: bucketsOf('handoff_phase_duration_seconds', 'phase="receive"'), legend: '{{le}}' },
     ],

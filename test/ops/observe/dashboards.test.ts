@@ -3,6 +3,9 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { matchPath } from '../../../dashboard/page.ts'
+import { PAGES } from '../../../dashboard/pages.ts'
+import { anchorOf } from '../../../ops/observe/alert.ts'
 import { ALERTS } from '../../../ops/observe/alert-rules.ts'
 import { panelsOf } from '../../../ops/observe/board.ts'
 import { BOARDS } from '../../../ops/observe/boards/all.ts'
@@ -18,22 +21,13 @@ const dashboards = readdirSync(FOLDER).map(
   file => JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as DashboardJson,
 )
 
-/** Pages that the cluster's own dashboard has, and the runbook's entries. */
-const PAGES = [
-  '/',
-  '/groups',
-  '/configs',
-  '/handoffs',
-  '/instances',
-  '/traces',
-  '/charts',
-  '/runbook',
-]
-const anchors = ALERTS.map(({ name }) => name.toLowerCase())
+const anchors = ALERTS.map(({ name }) => anchorOf(name))
 
+/** Whether the cluster's own dashboard has the page, and the runbook the entry. */
 function isPage(path: string): boolean {
   const { pathname, hash } = new URL(path, 'http://pages')
-  return PAGES.includes(pathname) && (hash === '' || anchors.includes(hash.slice(1)))
+  const isThere = pathname === '/' || PAGES.some(page => matchPath(page.path, pathname) !== null)
+  return isThere && (hash === '' || anchors.includes(hash.slice(1)))
 }
 
 test('the files are what `npm run grafana` writes', () => {
