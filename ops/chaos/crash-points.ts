@@ -1,21 +1,30 @@
 // The script of crash-script.ts, stopped dead at each single operation on its log, and at each system
-// call on its store's file; then the power of its disk is cut. What the script acknowledged must be
+// call on its store's file and on its identity, which the first start writes; then the power of its disk is cut. What the script acknowledged must be
 // there at the next start, with the state that it had, and the rest of the script must run.
 
 import { spawn } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { syncDirectory } from '../../server/host/wal-files.ts'
 import { Disk } from './disk.ts'
 import type { Room } from './isolation.ts'
 
-/** Where it is stopped: at an operation on the log, before or after it, or at a call on the store. */
+/** Where it is stopped: at an operation on the log, before or after it, or at a call on other files. */
 export type CrashPoint =
   | { readonly on: 'log'; readonly number: number; readonly isAfter: boolean }
-  | { readonly on: 'store'; readonly number: number; readonly call: StoreCall }
+  | { readonly on: 'store' | 'identity'; readonly number: number; readonly call: string }
 
-export const STORE_CALLS = ['pwrite64', 'writev', 'fdatasync', 'ftruncate'] as const
-export type StoreCall = (typeof STORE_CALLS)[number]
+/** Calls that a point may be at. */
+export const CALLS = {
+  store: ['pwrite64', 'writev', 'fdatasync', 'ftruncate'],
+  identity: ['mkdir', 'openat', 'write', 'fsync', 'rename'],
+} as const
+/** In the data directory; '' for itself. */
+const FILES = {
+  store: ['store/data.mdb'],
+  identity: ['', 'identity.json.new', 'identity.json', 'log', 'store'],
+} as const
 
 type ScriptRun = {
   readonly isWhole: boolean
@@ -61,11 +70,13 @@ export class CrashPoints {
   ): Promise<{ readonly isReached: boolean; readonly wrong: string | null }> {
     const name = 'point'
     rmSync(join(this.disk.folder, name), { recursive: true, force: true })
-    const file = join(this.disk.folder, name, 'store', 'data.mdb')
+    // Or the power cut brings back what the point before this one left.
+    await syncDirectory(this.disk.folder)
+    const folder = join(this.disk.folder, name)
     const first =
       point.on === 'log'
         ? await this.run(name, [], point.isAfter ? -point.number : point.number)
-        : await this.run(name, stopAt(file, point), 0)
+        : await this.run(name, stopAt(folder, point), 0)
     if (!first.isKilled && !first.isWhole) return { isReached: true, wrong: first.output }
     await this.disk.cutPower()
     await this.disk.unmount()
@@ -124,9 +135,10 @@ function said(output: string): Omit<ScriptRun, 'isWhole' | 'isKilled' | 'output'
   return { states, found, acknowledged: Math.max(0, ...states.keys()), operations }
 }
 
-/** What a command begins with that is to be killed at the n-th such call on this file. */
-function stopAt(file: string, point: { readonly call: StoreCall; readonly number: number }) {
-  const { call, number } = point
+/** What a command begins with that is to be killed at the n-th such call on these files. */
+function stopAt(folder: string, point: Exclude<CrashPoint, { on: 'log' }>): readonly string[] {
+  const { on, call, number } = point
+  const paths = FILES[on].flatMap(file => ['-P', join(folder, file)])
   const inject = `inject=${call}:signal=KILL:when=${number}`
-  return ['strace', '-D', '-f', '-o', '/dev/null', '-P', file, '-e', `trace=${call}`, '-e', inject]
+  return ['strace', '-D', '-f', '-o', '/dev/null', ...paths, '-e', `trace=${call}`, '-e', inject]
 }

@@ -1,8 +1,9 @@
-// npm run crashpoints -- [--every 1] [--only log|store]: a script of fifty operations, stopped dead and its power cut at
-// each operation on its files, or at every n-th. Exit code 1 when something acknowledged is gone.
+// npm run crashpoints -- [--every 1] [--only log|store|identity]: a script of fifty operations, stopped
+// dead and its power cut at each operation on its files, or at every n-th. Exit code 1 when something
+// acknowledged is gone.
 
 import { parseArgs } from 'node:util'
-import { type CrashPoint, CrashPoints, STORE_CALLS } from './crash-points.ts'
+import { CALLS, type CrashPoint, CrashPoints } from './crash-points.ts'
 import { missingFor } from './faults.ts'
 import { inRoom, type Room } from './isolation.ts'
 
@@ -10,7 +11,7 @@ const { values } = parseArgs({
   options: { every: { type: 'string', default: '1' }, only: { type: 'string', default: '' } },
 })
 /** Beyond, a call is not made any more in a script of fifty operations. */
-const STORE_CALLS_MAX = 500
+const CALLS_MAX = 500
 
 type Counts = { reached: number; bad: number }
 
@@ -37,17 +38,20 @@ async function main(room: Room): Promise<number> {
     console.log(`${what}: ${counts.reached} points so far, ${counts.bad} wrong`)
   }
   try {
-    const logOperations = values.only === 'store' ? 0 : points.logOperations
+    const isWanted = (part: string): boolean => values.only === '' || values.only === part
+    const logOperations = isWanted('log') ? points.logOperations : 0
     for (let number = 1; number <= logOperations; number += every) {
       await check(points, { on: 'log', number, isAfter: false }, counts)
       await check(points, { on: 'log', number, isAfter: true }, counts)
     }
     report('log')
-    for (const call of values.only === 'log' ? [] : STORE_CALLS) {
-      for (let number = 1; number <= STORE_CALLS_MAX; number += every) {
-        if (!(await check(points, { on: 'store', call, number }, counts))) break
+    for (const on of ['store', 'identity'] as const) {
+      for (const call of isWanted(on) ? CALLS[on] : []) {
+        for (let number = 1; number <= CALLS_MAX; number += every) {
+          if (!(await check(points, { on, call, number }, counts))) break
+        }
+        report(`${on}, ${call}`)
       }
-      report(`store, ${call}`)
     }
   } finally {
     await points.stop()

@@ -82,6 +82,14 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     by: { file: 'test/shardkv/found.test.ts', test: 'pile up' },
   },
   {
+    name: 'repeated-part-logged-again',
+    row: 'H6',
+    file: 'server/shardkv/receive.ts',
+    find: 'if (isQueued) return',
+    replace: '',
+    by: { file: 'test/shardkv/receive.test.ts', test: 'in the log once' },
+  },
+  {
     name: 'slow-receiver-not-believed',
     row: 'H7',
     file: 'server/shardkv/handoff.ts',
