@@ -15,6 +15,7 @@ import type { GatewayOptions } from '../server/http/gateway.ts'
 import { Lanes } from '../server/http/lanes.ts'
 import { leaderRoutes } from '../server/http/leader-routes.ts'
 import type { RequestTrace } from '../server/http/request-trace.ts'
+import type { Route } from '../server/http/route.ts'
 import { type HttpServer, startHttpServer } from '../server/http/server.ts'
 import type { StatusRoutesOptions } from '../server/http/status-routes.ts'
 import type { GroupReply, Machine } from '../server/machine.ts'
@@ -25,6 +26,11 @@ import { describe, type Life, Refusal, type Running } from './life.ts'
 import type { ShardkvOptions, ShardmasterOptions } from './options.ts'
 import { readSecret } from './secrets.ts'
 import { openStorage, type Storage } from './storage.ts'
+import type { MetricRegistry } from './telemetry/metric-registry.ts'
+import { metricsRoute } from './telemetry/metrics-route.ts'
+import type { OwnSources } from './telemetry/node-metrics.ts'
+import { type Counted, NodeTelemetry } from './telemetry/node-telemetry.ts'
+import { openScrapes } from './telemetry/scrape-listener.ts'
 import { type EventSink, fanOut } from './telemetry/telemetry.ts'
 import { startTracing, type Tracing } from './telemetry/tracing.ts'
 import { followTokens } from './tokens-file.ts'
@@ -49,6 +55,10 @@ export type NodeParts<Request, Reply> = {
   /** URL of a replica of another group, where the machine does not know it. */
   readonly urlOf: (address: Address) => string | null
   readonly createApp: (parts: AppParts<Request, Reply | GroupReply>) => HttpApp
+  /** The metrics that this kind of node alone has. */
+  readonly ownMetrics: (counted: Counted) => OwnSources
+  /** Routes of this kind of node beside its API. */
+  readonly moreRoutes?: readonly Route[]
   /** Who else is told what happens. */
   readonly onEvents?: EventSink
 }
@@ -74,7 +84,9 @@ export async function startNode<Request, Reply>(
   const { kind, gid, options } = parts
   const tokens = decodeTokens(readSecret(options.tokensFile))
   const peerToken = readSecret(options.peerTokenFile)
-  const node = new Assembly(parts, life, await tracingOf(parts, peerToken, life))
+  const telemetry = new NodeTelemetry(gid)
+  const tracing = await tracingOf(parts, peerToken, life)
+  const node = new Assembly(parts, life, { telemetry, tracing })
   const storage = await openStorage({
     node: options,
     kind,
@@ -82,10 +94,13 @@ export async function startNode<Request, Reply>(
     header: () => node.header(),
     onDurable: upTo => node.host?.onDurable(upTo),
     onFailure: error => node.fail(error),
+    metrics: telemetry.storage,
   })
   node.assemble(storage, peerToken)
   const auth = createAuth({ tokens, peerHash: hashToken(peerToken) })
-  const server = await node.serve(auth)
+  const registry = node.registry(storage)
+  const server = await node.serve(auth, registry)
+  const scrapes = await openScrapes(registry, options.metricsListen)
   const following = followTokens(options.tokensFile, auth, life.log)
   const started = node.started(storage, server, peerToken)
   return {
@@ -93,6 +108,7 @@ export async function startNode<Request, Reply>(
     stop: async () => {
       following.stop()
       await started.stop()
+      await scrapes?.close()
     },
   }
 }
@@ -124,13 +140,19 @@ class Assembly<Request, Reply> {
   private transport: Transport<Request, Reply | GroupReply> | null = null
   private readonly parts: NodeParts<Request, Reply>
   private readonly life: Life
+  private readonly telemetry: NodeTelemetry
   private readonly tracing: Tracing | null
   private readonly deadlines = new Deadlines()
 
-  constructor(parts: NodeParts<Request, Reply>, life: Life, tracing: Tracing | null) {
+  constructor(
+    parts: NodeParts<Request, Reply>,
+    life: Life,
+    watched: { readonly telemetry: NodeTelemetry; readonly tracing: Tracing | null },
+  ) {
     this.parts = parts
     this.life = life
-    this.tracing = tracing
+    this.telemetry = watched.telemetry
+    this.tracing = watched.tracing
   }
 
   header(): readonly Uint8Array[] {
@@ -167,12 +189,16 @@ class Assembly<Request, Reply> {
       resolve: address => this.resolve(address),
       onMessage: (from, message) => this.host?.deliver(from, message),
       onCall: (request, done) => this.host?.submit(request, done),
+      onRoundTrip: (_, micros) => this.telemetry.onRoundTrip(micros),
     })
     this.transport = transport
     this.host = createHost<Request, Reply | GroupReply>({
       replica: core,
       log: wal,
-      store,
+      store: {
+        flush: () => this.telemetry.storage.timed(() => store.flush()),
+        close: () => store.close(),
+      },
       transport,
       clock: systemClock,
       overloaded,
@@ -185,7 +211,23 @@ class Assembly<Request, Reply> {
     })
   }
 
-  async serve(auth: AppOptions['auth']): Promise<HttpServer> {
+  registry({ store, wal }: Storage): MetricRegistry {
+    const { host, transport } = this
+    if (host === null || transport === null) throw new Error('the node is not assembled')
+    const parts = {
+      name: this.parts.options.name,
+      status: () => host.status(),
+      waiting: () => host.waiting,
+      counters: host.counters,
+      transport,
+      store,
+      wal,
+      traces: () => this.tracing?.counters() ?? null,
+    }
+    return this.telemetry.registry(parts, this.parts.ownMetrics(this.telemetry))
+  }
+
+  async serve(auth: AppOptions['auth'], registry: MetricRegistry): Promise<HttpServer> {
     const { host, transport } = this
     if (host === null || transport === null) throw new Error('the node is not assembled')
     const { gid, options } = this.parts
@@ -198,10 +240,13 @@ class Assembly<Request, Reply> {
       version,
       backend: host,
       lanes: new Lanes(),
+      traffic: this.telemetry.traffic,
       trace: this.tracing?.requests,
       moreRoutes: [
         ...leaderRoutes({ status: () => host.status(), handOver: () => host.handOver() }),
         ...(this.tracing?.routes ?? []),
+        metricsRoute(registry),
+        ...(this.parts.moreRoutes ?? []),
       ],
       gatewayOptions: {
         backend: host,
@@ -238,6 +283,7 @@ class Assembly<Request, Reply> {
       await this.tracing?.stop(SPANS_MS)
       transport.close()
       this.deadlines.close()
+      this.telemetry.stop()
       await storage.release()
     }
     const { incarnation } = storage
@@ -245,7 +291,7 @@ class Assembly<Request, Reply> {
   }
 
   private sinks(): readonly EventSink[] {
-    const sinks = [this.parts.onEvents, this.tracing?.onEvents]
+    const sinks = [this.telemetry.events.sink, this.parts.onEvents, this.tracing?.onEvents]
     return sinks.filter(sink => sink !== undefined)
   }
 

@@ -73,6 +73,7 @@ const common = {
   traceSample: z.coerce.number().min(0).max(1).default(0.01),
   traceSlowMs: z.coerce.number().min(0).default(250),
   deepTrace: z.boolean().default(false),
+  metricsListen: address.optional(),
   joinHosts: z
     .string()
     .transform(text => text.split(','))
@@ -116,6 +117,10 @@ const COMMON_FLAGS: readonly Flag[] = [
   ['--trace-slow-ms <ms>', 'requests that take longer are always kept (default: 250)'],
   ['--deep-trace', "spans of this acceptor's every answer"],
   ['--join-hosts <list>', 'hosts beside loopback that joining groups may live on'],
+  [
+    '--metrics-listen <host:port>',
+    '/metrics also here, without a token: only where nobody else comes',
+  ],
   ['--name <name>', 'name in log lines'],
 ]
 

@@ -22,7 +22,8 @@ export function ensureSecrets(cluster: LocalCluster): string {
   refuseIfOpen(folder)
   const admin = createOnce(files.adminToken, () => `sg_${randomBytes(32).toString('base64url')}`)
   createOnce(files.peerToken, () => `sgp_${randomBytes(32).toString('base64url')}`)
-  createOnce(files.tokens, () => tokenRecords(admin))
+  const reader = createOnce(files.readerToken, () => `sg_${randomBytes(32).toString('base64url')}`)
+  createOnce(files.tokens, () => tokenRecords({ admin, reader }))
   return createOnce(files.cluster, () => `local-${randomBytes(6).toString('hex')}`)
 }
 
@@ -55,9 +56,11 @@ export function createOnce(path: string, make: () => string): string {
 }
 
 /** Tokens are kept as hashes: who reads this file cannot use them. */
-function tokenRecords(admin: string): string {
-  const hash = createHash('sha256').update(admin).digest('hex')
-  return JSON.stringify([{ name: 'admin', role: 'admin', hash }], null, 2)
+function tokenRecords(tokens: { readonly admin: string; readonly reader: string }): string {
+  const records = Object.entries(tokens).map(([role, token]) => {
+    return { name: role, role, hash: createHash('sha256').update(token).digest('hex') }
+  })
+  return JSON.stringify(records, null, 2)
 }
 
 function readIfThere(path: string): string | null {

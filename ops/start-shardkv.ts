@@ -13,6 +13,9 @@ import { startAutoJoin } from './auto-join.ts'
 import { type Life, live, type Running } from './life.ts'
 import { startNode } from './node.ts'
 import { nameOf, shardkvOptions } from './options.ts'
+import { heldFor } from './telemetry/metric-sources.ts'
+import { READING_MS } from './telemetry/node-telemetry.ts'
+import { shardkvSources } from './telemetry/shardkv-metrics.ts'
 
 const argv = process.argv.slice(2)
 
@@ -28,6 +31,14 @@ async function start(life: Life): Promise<Running> {
       machine,
       calls: shardkvCalls,
       overloaded: { type: 'overloaded' },
+      ownMetrics: ({ traffic, events, nowMicros }) =>
+        shardkvSources({
+          status: heldFor(READING_MS, () => machine.status()),
+          shardCount: () => machine.config()?.shards.length ?? 0,
+          shards: events.shards,
+          traffic,
+          nowMicros,
+        }),
       urlOf: address => (address.gid === 0 ? (shardmasters[address.replica] ?? null) : null),
       createApp: parts =>
         createShardkvApp({

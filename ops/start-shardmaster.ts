@@ -8,20 +8,31 @@ import type { ShardmasterReply, ShardmasterRequest } from '../server/shardmaster
 import { type Life, live, type Running } from './life.ts'
 import { startNode } from './node.ts'
 import { nameOf, shardmasterOptions } from './options.ts'
+import { shardmasterSources } from './telemetry/shardmaster-metrics.ts'
+import { targetsRoute } from './telemetry/targets-route.ts'
 
 const argv = process.argv.slice(2)
 
 async function start(life: Life): Promise<Running> {
   const options = shardmasterOptions(argv)
-  const { shards, partitioner, joinHosts } = options
+  const { cluster, shards, partitioner, joinHosts } = options
+  const machine = createShardmasterMachine({ shardCount: shards, partitioner })
+  const config = () => machine.config()
   const node = await startNode<ShardmasterRequest, ShardmasterReply>(
     {
       kind: 'shardmaster',
       gid: 0,
       options,
-      machine: createShardmasterMachine({ shardCount: shards, partitioner }),
+      machine,
       calls: shardmasterCalls,
       overloaded: { type: 'overloaded' },
+      ownMetrics: ({ events }) =>
+        shardmasterSources({
+          config,
+          sessions: () => machine.status().sessions,
+          events: events.shards,
+        }),
+      moreRoutes: [targetsRoute({ cluster, shardmasters: options.peers, config })],
       urlOf: () => null,
       createApp: parts =>
         createShardmasterApp({

@@ -11,6 +11,7 @@ import { MemoryStore } from '../server/host/store-memory.ts'
 import { openWal, type Wal } from '../server/host/wal.ts'
 import { decodeRecord, type LogRecord } from '../server/paxos/record.ts'
 import type { ShardkvOptions, ShardmasterOptions } from './options.ts'
+import type { StorageMetrics } from './telemetry/storage-metrics.ts'
 
 export type Storage = {
   readonly incarnation: string
@@ -30,13 +31,14 @@ export type StorageOptions = {
   /** Payloads with which a new log segment begins. */
   readonly header: () => readonly Uint8Array[]
   readonly onDurable: (upTo: number) => void
+  readonly metrics: StorageMetrics
   /** Log or store are dead: the process must stop. */
   readonly onFailure: (error: Error) => void
 }
 
 /** Rejects with a sentence where the directory belongs to another node, or is damaged. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const { node, kind, gid, header, onDurable, onFailure } = options
+  const { node, kind, gid, header, onDurable, onFailure, metrics } = options
   const { data, cluster, replica } = node
   if (node.storage === 'memory' || data === undefined) {
     const incarnation = randomBytes(8).toString('hex')
@@ -46,8 +48,18 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const directory = await openDataDirectory({ dir: data, cluster, gid, replica, kind })
   const logFolder = join(data, 'log')
   mkdirSync(logFolder, { recursive: true, mode: 0o700 })
-  const { wal, recovered } = await openWal({ dir: logFolder, header, onDurable, onFailure })
-  const store = await openLmdbStore(join(data, 'store'), { onFailure })
+  const { wal, recovered } = await openWal({
+    dir: logFolder,
+    header,
+    onDurable,
+    onFailure,
+    onWrite: write => metrics.onWrite(write),
+  })
+  const store = await openLmdbStore(join(data, 'store'), {
+    onFailure,
+    onRound: round => metrics.onRound(round),
+    onFull: () => metrics.onFull(),
+  })
   const records = recovered.map(decodeRecord)
   const { incarnation } = directory.identity
   return { incarnation, store, wal, records, release: () => directory.release() }

@@ -80,6 +80,8 @@ export type ReplicaStatus = {
   /** `stranger`: its incarnation is not among the group's members; it learns, and does not vote. */
   readonly role: 'forming' | 'stranger' | 'follower' | 'candidate' | 'leader'
   readonly leader: number | null
+  /** µs since a leader was last heard, 0 on the leader itself; null: none was, or it left. */
+  readonly leaderSilentMicros: number | null
   readonly ballot: string
   /** Names the group's log, and so its instances' traces; null before the replicas first met. */
   readonly formation: string | null
@@ -98,6 +100,8 @@ export type ReplicaStatus = {
   }[]
   readonly isReady: boolean
   readonly log: { readonly entries: number; readonly bytes: number; readonly inFlight: number }
+  /** What waits on the leader: commands for a slot, reads for a confirmation. */
+  readonly waiting: { readonly commands: number; readonly reads: number }
   /** The state machine's part. */
   readonly machine: Readonly<Record<string, unknown>>
 }

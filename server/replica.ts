@@ -370,7 +370,12 @@ class GroupReplica<Request, Reply> implements Replica<Request, Reply | GroupRepl
   }
 
   status(now: Now): ReplicaStatus {
-    return { ...peerStatus(this.peer, now, this.isLeading), machine: this.machine.status() }
+    const { waiting, confirming } = this.reads
+    return {
+      ...peerStatus(this.peer, now, this.isLeading),
+      waiting: { commands: this.queue.length, reads: waiting.length + confirming.length },
+      machine: this.machine.status(),
+    }
   }
 }
 

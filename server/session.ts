@@ -76,12 +76,19 @@ export class OpenSession {
   private first = 0
   /** Of the replies that are kept. */
   private bytes = 0
+  private isBegun: boolean
 
   constructor(session: Session | null) {
+    this.isBegun = session !== null
     this.acked = session?.acked ?? 0
     this.activeAt = session?.activeAt ?? 0
     this.kept = session === null ? [] : session.kept.slice()
     for (const { reply } of this.kept) this.bytes += reply.length
+  }
+
+  /** Nothing of this client has been run here. */
+  get isNew(): boolean {
+    return !this.isBegun
   }
 
   lookUp(id: RequestId, fingerprint: number): Lookup {
@@ -97,6 +104,7 @@ export class OpenSession {
 
   /** Only for a request that `lookUp` found to be new. */
   remember({ id, fingerprint, reply, at }: Run, bounds: SessionBounds): void {
+    this.isBegun = true
     this.acked = Math.max(this.acked, Math.min(id.acked, id.number - 1))
     this.activeAt = Math.max(this.activeAt, at)
     while (this.oldest <= this.acked) this.forgetOldest()

@@ -26,6 +26,14 @@ export class Tally {
     return place
   }
 
+  /** Takes over what another one of the same bounds has counted. */
+  take(other: Tally): void {
+    for (const [place, count] of other.counts.entries()) {
+      this.counts[place] = (this.counts[place] ?? 0) + count
+    }
+    this.sum += other.sum
+  }
+
   private placeOf(value: number): number {
     const { bounds } = this
     let place = 0

@@ -119,7 +119,7 @@ export const REPLICA_ALERTS: readonly Alert[] = [
   },
   {
     name: 'ShardglassPeerSlow',
-    expr: `histogram_quantile(0.99, sum by (${GROUP_LABELS}, peer, le) (rate(shardglass_paxos_accept_answer_seconds_bucket[5m]))) > 0.15`,
+    expr: `histogram_quantile(0.99, sum by (${GROUP_LABELS}, peer, le) (rate(shardglass_paxos_peer_answer_seconds_bucket[5m]))) > 0.15`,
     forSeconds: 300,
     severity: 'warning',
     summary: '{{ $labels.role }} {{ $labels.group }}-{{ $labels.peer }} accepts slowly',

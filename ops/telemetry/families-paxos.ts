@@ -16,6 +16,7 @@ import {
 
 const PHASES = ['prepare', 'accept', 'heartbeat']
 const STEP_DOWN_REASONS = ['ballot', 'noQuorum', 'unreachable', 'slowDisk', 'handedOver']
+const SNAPSHOT_OPS = ['sent', 'installed']
 const PEER = { peer: PEERS }
 
 export const PAXOS_FAMILIES = {
@@ -44,8 +45,8 @@ export const PAXOS_FAMILIES = {
   }),
   paxos_instances_total: counter(
     NODES,
-    'Instances decided on the leader that proposed: own values, those of earlier leaders, noops',
-    { origin: ['own', 'inherited', 'noop'] },
+    'Instances proposed here, by how they ended; learned: another replica told that it is decided',
+    { origin: ['own', 'inherited', 'noop'], outcome: ['decided', 'learned', 'abandoned'] },
   ),
   paxos_instance_duration_seconds: withExemplars(
     histogram(
@@ -58,20 +59,25 @@ export const PAXOS_FAMILIES = {
   paxos_phase_duration_seconds: histogram(
     NODES,
     LATENCY,
-    'Parts of an instance on the leader: oldest command waits, quorum accepts, applying follows',
+    'Parts of an instance on the leader: its oldest command waits, a quorum accepts, it is applied and answered',
     { phase: ['queue', 'accept', 'apply'] },
   ),
-  paxos_accept_answer_seconds: histogram(
+  paxos_peer_answer_seconds: histogram(
     NODES,
     ROUND_TRIP,
-    "From proposing to each acceptor's answer, those after the quorum left out",
+    "On the leader: from proposing to each acceptor's answer; its own is its record made durable",
     PEER,
   ),
-  paxos_acceptor_durable_seconds: histogram(
+  paxos_peer_durable_seconds: histogram(
     NODES,
     ROUND_TRIP,
-    'How long each acceptor took to make its record durable, by its own clock',
+    'On the leader: how long each acceptor took to make its record durable, by its own clock',
     PEER,
+  ),
+  paxos_acceptor_answer_seconds: histogram(
+    NODES,
+    ROUND_TRIP,
+    'On an acceptor: from an accept received until its answer left',
   ),
   paxos_batch_commands: histogram(NODES, COUNT, 'Commands in one decided instance, noops left out'),
   paxos_batch_bytes: histogram(NODES, SIZE, 'Bytes of one decided value, noops left out'),
@@ -95,16 +101,26 @@ export const PAXOS_FAMILIES = {
   paxos_log_bytes: gauge(NODES, 'Bytes of the values held in memory'),
   paxos_peer_lag_slots: gauge(NODES, 'On the leader: slots decided and not applied there', PEER),
   paxos_peer_silence_seconds: gauge(NODES, 'On the leader: since that replica last answered', PEER),
-  paxos_catch_ups_total: counter(
-    NODES,
-    'Times that slots or a store were taken from another replica',
-    {
-      source: ['log', 'snapshot'],
-    },
-  ),
+  paxos_catch_ups_total: counter(NODES, 'Times that another replica gave slots, or its store', {
+    source: ['log', 'snapshot'],
+  }),
   paxos_catch_up_slots_total: counter(NODES, 'Slots learned that way', {
     source: ['log', 'snapshot'],
   }),
-  snapshots_sent_total: counter(NODES, 'Snapshots of the store that this replica gave to another'),
-  snapshot_sent_bytes_total: counter(NODES, 'Bytes of these snapshots'),
+  paxos_catch_up_duration_seconds: histogram(
+    NODES,
+    LONG,
+    'From falling behind until everything known to be decided was here',
+  ),
+  paxos_ready_after_seconds: gauge(
+    NODES,
+    'From the start of the process until it had a leader and was caught up; 0 before that',
+  ),
+  snapshots_total: counter(NODES, 'Snapshots of a store given to another replica, or taken over', {
+    op: SNAPSHOT_OPS,
+  }),
+  snapshot_bytes_total: counter(NODES, 'Bytes of these snapshots', { op: SNAPSHOT_OPS }),
+  snapshot_duration_seconds: histogram(NODES, LONG, 'From the first part to the last', {
+    op: SNAPSHOT_OPS,
+  }),
 } as const

@@ -63,7 +63,7 @@ export const PROCESS_FAMILIES = {
   }),
   trace_spans_total: counter(NODES, 'Finished spans by what became of them', {
     span: Object.values(SPAN),
-    result: ['exported', 'dropped', 'failed'],
+    result: ['exported', 'thinned', 'dropped', 'failed'],
   }),
   trace_queue_spans: gauge(NODES, 'Spans that wait for export'),
   trace_export_duration_seconds: histogram(NODES, LATENCY, 'One export of spans, failed ones too'),

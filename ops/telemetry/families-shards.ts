@@ -31,6 +31,10 @@ export const SHARD_FAMILIES = {
     GROUPS,
     'Configuration adopted by this group, as this replica knows; -1: none',
   ),
+  config_heard_number: gauge(
+    GROUPS,
+    'Newest configuration that this replica heard of as leader; -1: none',
+  ),
   config_settled_number: gauge(
     GROUPS,
     'Newest configuration whose shards are all where they belong',

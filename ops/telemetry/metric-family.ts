@@ -34,14 +34,17 @@ export const MASTERS = ['shardmaster'] as const
 export const GROUPS = ['shardkv'] as const
 export const ARCHIVE = ['archive'] as const
 
-type On<Kinds extends readonly ProcessKind[]> = Family & { readonly on: Kinds }
+type On<Type extends FamilyType, Kinds extends readonly ProcessKind[]> = Family & {
+  readonly type: Type
+  readonly on: Kinds
+}
 type Labels = Family['labels']
 
 export function counter<const Kinds extends readonly ProcessKind[]>(
   on: Kinds,
   help: string,
   labels: Labels = {},
-): On<Kinds> {
+): On<'counter', Kinds> {
   return { type: 'counter', on, help, labels, buckets: [], hasExemplars: false }
 }
 
@@ -49,7 +52,7 @@ export function gauge<const Kinds extends readonly ProcessKind[]>(
   on: Kinds,
   help: string,
   labels: Labels = {},
-): On<Kinds> {
+): On<'gauge', Kinds> {
   return { type: 'gauge', on, help, labels, buckets: [], hasExemplars: false }
 }
 
@@ -58,7 +61,7 @@ export function histogram<const Kinds extends readonly ProcessKind[]>(
   buckets: readonly number[],
   help: string,
   labels: Labels = {},
-): On<Kinds> {
+): On<'histogram', Kinds> {
   return { type: 'histogram', on, help, labels, buckets, hasExemplars: false }
 }
 

@@ -2,6 +2,7 @@
 // batch at a time. While the receiver is away the batch is kept and sent again, ever more rarely, and
 // the queue fills. SDK spans are made right before they are sent: what waits stays small.
 
+import { LATENCY_SECONDS, Tally } from '../../server/tally.ts'
 import type { Span, SpanSource } from './span.ts'
 import { QUEUE_BOUNDS, type QueueBounds, type Queued, SpanQueue } from './span-queue.ts'
 
@@ -29,9 +30,8 @@ const RETRY_MS_MAX = 10_000
 
 export class SpanExport {
   readonly queue: SpanQueue
-  /** Batches that the receiver took, and how long the sending of all took, ms. */
-  batches = 0
-  sendingMs = 0
+  /** How long each sending of a batch took, in vain or not, in seconds. */
+  readonly sendings = new Tally(LATENCY_SECONDS)
   private readonly options: ExportOptions
   private timer: NodeJS.Timeout | null = null
   private sending: Promise<void> | null = null
@@ -95,9 +95,8 @@ export class SpanExport {
     for (;;) {
       const startedAt = performance.now()
       const sent = await send()
+      this.sendings.add((performance.now() - startedAt) / 1000)
       if (sent !== 'unreachable') {
-        this.sendingMs += performance.now() - startedAt
-        this.batches += 1
         this.noteReachable(true)
         return this.queue.count(batch, sent === 'sent' ? 'sent' : 'failed')
       }

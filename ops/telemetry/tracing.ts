@@ -4,6 +4,7 @@
 import { monotonicMicros } from '../../server/host/clock.ts'
 import type { RequestTrace } from '../../server/http/request-trace.ts'
 import type { Route } from '../../server/http/route.ts'
+import type { Tally } from '../../server/tally.ts'
 import type { Log } from '../log.ts'
 import { SPAN } from '../trace/span-model.ts'
 import { EventSpans } from './event-spans.ts'
@@ -34,8 +35,8 @@ export type TracingOptions = {
 export type TraceCounters = {
   readonly spans: SpanCounters
   readonly queued: number
-  readonly batches: number
-  readonly sendingMs: number
+  /** Per receiver: how long each sending took, in seconds. */
+  readonly sendings: readonly Tally[]
 }
 
 export type Tracing = {
@@ -124,7 +125,6 @@ function countersOf(exports: readonly SpanExport[]): TraceCounters {
   return {
     spans,
     queued: total(({ queue }) => queue.size),
-    batches: total(({ batches }) => batches),
-    sendingMs: total(({ sendingMs }) => sendingMs),
+    sendings: exports.map(({ sendings }) => sendings),
   }
 }

@@ -9,7 +9,7 @@ export function peerStatus(
   peer: PeerState,
   now: Now,
   isLeading: boolean,
-): Omit<ReplicaStatus, 'machine'> {
+): Omit<ReplicaStatus, 'machine' | 'waiting'> {
   const { log, leadership, self, role, formation } = peer
   return {
     gid: peer.gid,
@@ -17,6 +17,7 @@ export function peerStatus(
     incarnation: self.incarnation,
     role,
     leader: leadership !== null ? self.replica : (peer.leader?.replica ?? null),
+    leaderSilentMicros: leadership !== null ? 0 : silentMicros(peer, now),
     ballot: formatBallot(leadership?.ballot ?? peer.promised),
     formation: formation?.id ?? null,
     slots: {
@@ -34,6 +35,10 @@ export function peerStatus(
     isReady: isReady(peer, isLeading),
     log: { entries: log.size, bytes: log.bytes, inFlight: leadership?.inFlight.size ?? 0 },
   }
+}
+
+function silentMicros({ leaderHeardAt }: PeerState, now: Now): number | null {
+  return leaderHeardAt === Number.NEGATIVE_INFINITY ? null : now.micros - leaderHeardAt
 }
 
 /** It is led, it votes, and all that it knows to be decided is applied. */

@@ -79,8 +79,10 @@ export class Expiry {
     for (const [key, value] of looked) {
       const session = decodeSession(value)
       const idleMs = wallMs - session.activeAt
-      if (idleMs >= SESSION_FORGET_MS) transaction.delete(key)
-      else if (idleMs >= this.state.settings.sessionIdleMs && session.kept.length > 0) {
+      if (idleMs >= SESSION_FORGET_MS) {
+        transaction.delete(key)
+        this.state.sessions.add(shard, -1)
+      } else if (idleMs >= this.state.settings.sessionIdleMs && session.kept.length > 0) {
         transaction.put(key, encodeSession(retired(session)))
         count += 1
       }

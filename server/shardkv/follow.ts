@@ -28,6 +28,9 @@ export class Follow {
   /** Polls in a row that brought nothing, up to a few. */
   private quiet = 0
   private wake = Number.POSITIVE_INFINITY
+  /** When a shardmaster last answered, or else when it was first asked; and when that was looked at. */
+  private heardAt: number | null = null
+  private onAt = 0
 
   constructor(state: GroupState, shardmasters: number) {
     this.state = state
@@ -40,10 +43,16 @@ export class Follow {
     this.proposed = -1
     this.quiet = 0
     this.wake = Number.POSITIVE_INFINITY
+    this.heardAt = null
   }
 
   wakeAt(): number {
     return this.wake
+  }
+
+  /** µs without an answer of a shardmaster, as of the last poll; 0 where this replica does not lead. */
+  get silentMicros(): number {
+    return this.heardAt === null ? 0 : this.onAt - this.heardAt
   }
 
   /** Only on a leader. */
@@ -69,6 +78,8 @@ export class Follow {
 
   private poll(context: MachineContext<ShardkvReply>): void {
     const { micros } = context.now
+    this.onAt = micros
+    this.heardAt ??= micros
     const after = this.adopted + this.coming.size
     if (this.asked !== null) {
       const repeatAt = this.asked.at + this.patience
@@ -113,6 +124,7 @@ export class Follow {
     // That nothing is new is for the one to say that was asked last: each answer asks once more.
     if (message.configs.length === 0 && from.replica !== this.shardmaster) return
     this.asked = null
+    this.heardAt = context.now.micros
     this.quiet = message.configs.length === 0 ? this.quiet + 1 : 0
     for (const config of message.configs) {
       if (config.num !== this.adopted + this.coming.size + 1) continue

@@ -14,22 +14,15 @@ import type { ShardkvEvent } from './event.ts'
 import { Expiry } from './expiry.ts'
 import { canAdopt, Follow } from './follow.ts'
 import { Handoff } from './handoff.ts'
-import { dataKey, decodeVersioned, shardRangeAfter } from './keyspace.ts'
+import { dataKey, decodeVersioned, isData, relativeKey, shardRangeAfter } from './keyspace.ts'
 import { OpenSessions } from './open-sessions.ts'
 import type { ShardkvRequest } from './operation.ts'
 import { Receiver } from './receive.ts'
 import type { ShardkvReply } from './reply.ts'
 import type { ShardkvSettings } from './settings.ts'
-import {
-  ABSENT,
-  type Change,
-  change,
-  changeOf,
-  isStranded,
-  PHASES,
-  type ShardState,
-} from './shard.ts'
+import { ABSENT, type Change, change, changeOf, isStranded, type ShardState } from './shard.ts'
 import { GroupState } from './state.ts'
+import { type ShardkvStatus, statusOf } from './status.ts'
 import { replyOfRun, runWrite } from './write.ts'
 
 type Context = MachineContext<ShardkvReply>
@@ -184,6 +177,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
       bounds: this.state.settings.session,
     })
     if (result.isRepeated) context.event({ type: 'requestRepeated', shard })
+    if (result.isNewSession) this.state.sessions.add(shard, 1)
     if (result.state !== before) this.state.setShard(shard, result.state)
     return result.reply
   }
@@ -255,6 +249,8 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
       if (keys.length >= sweepKeys) break
     }
     for (const key of keys) transaction.delete(key)
+    const sessions = keys.filter(key => !isData(relativeKey(key))).length
+    this.state.sessions.add(shard, -sessions)
     if (keys.length >= sweepKeys) return
     const { config, installed } = state
     this.state.setShard(shard, { ...ABSENT, config, installed })
@@ -314,33 +310,11 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     return this.state.servers.get(gid)?.[replica] ?? null
   }
 
-  status(): Readonly<Record<string, unknown>> {
-    const shards = [...this.state.shards]
-      .filter(([, { phase }]) => phase !== 'absent')
-      .map(([shard, { phase, config, gid, keys, bytes }]) => ({
-        shard,
-        phase,
-        config,
-        peer: gid,
-        keys,
-        bytes,
-      }))
-    const phases = Object.fromEntries(
-      PHASES.map(phase => [phase, shards.filter(shard => shard.phase === phase).length]),
-    )
-    return {
-      config: this.state.config?.num ?? null,
-      phases,
-      shards,
+  status(): ShardkvStatus {
+    return statusOf(this.state, {
       handoffs: this.handoff.progress(),
-      /** Nothing of value is left here: the group's processes may be stopped. */
-      isSafeToStop: this.isSafeToStop(shards.length),
-    }
-  }
-
-  private isSafeToStop(held: number): boolean {
-    const isInConfig = this.state.config?.groups[String(this.state.gid)] !== undefined
-    return !isInConfig && held === 0
+      shardmasterSilentMicros: this.follow.silentMicros,
+    })
   }
 }
 

@@ -62,12 +62,14 @@ export class Receiver {
     if (state.phase !== 'awaited' || state.config !== config || state.cursor !== after) return
     const prefix = shardPrefix(shard)
     let { keys, bytes } = state
+    const before = keys
     for (const [key, value] of entries) {
       transaction.put(prefix + key, value)
       if (!isData(key)) continue
       keys += 1
       bytes += key.length - 1 + valueLength(value)
     }
+    this.state.sessions.add(shard, entries.length - (keys - before))
     const cursor = entries.at(-1)?.[0] ?? state.cursor
     const size = entries.reduce((sum, [key, value]) => sum + key.length + value.length, 0)
     context.event({

@@ -14,6 +14,7 @@ import {
   shardRecordKey,
 } from './keyspace.ts'
 import type { RefusedReply } from './reply.ts'
+import { SessionCounts } from './session-counts.ts'
 import { DEFAULT_SHARDKV_SETTINGS, type ShardkvSettings } from './settings.ts'
 import { ABSENT, decodeShard, encodeShard, type ShardState } from './shard.ts'
 
@@ -31,6 +32,7 @@ export class GroupState {
    * an older configuration moves come first: a receiver may need them to follow the newer ones.
    */
   readonly moving = new Set<number>()
+  readonly sessions = new SessionCounts()
   private readonly dirty = new Set<number>()
 
   constructor(gid: number, settings = DEFAULT_SHARDKV_SETTINGS) {
@@ -51,6 +53,11 @@ export class GroupState {
     }
     records.sort(([, a], [, b]) => a.config - b.config)
     for (const [shard, state] of records) this.keep(shard, state)
+    const held = records.filter(([, { phase }]) => phase !== 'absent')
+    this.sessions.load(
+      store,
+      held.map(([shard]) => shard),
+    )
     const groups = store.get(GROUPS_KEY)
     if (groups !== undefined) readGroups(groups, this.servers)
   }

@@ -22,6 +22,8 @@ export type WriteResult = {
   /** The shard's record after it. */
   readonly state: ShardState
   readonly isRepeated: boolean
+  /** It is the first that its client did here. */
+  readonly isNewSession: boolean
 }
 
 const EMPTY = new Uint8Array(0)
@@ -45,15 +47,16 @@ export function runWrite(
   const fingerprint = fingerprintOf(request)
   const known = session.lookUp(id, fingerprint)
   if (known.type === 'repeated') {
-    return { reply: decodeRunReply(known.reply), state, isRepeated: true }
+    return { reply: decodeRunReply(known.reply), state, isRepeated: true, isNewSession: false }
   }
   if (known.type === 'mismatch') return refused('requestMismatch', state)
   if (known.type === 'expired') return refused('sessionExpired', state)
+  const isNewSession = session.isNew
   const run = runOnce(request, state, { shard, slot: applied.slot, transaction })
   const reply = encodeRunReply(run.reply)
   session.remember({ id, fingerprint, reply, at: applied.wallMs }, bounds)
   sessions.change(place)
-  return { ...run, isRepeated: false }
+  return { ...run, isRepeated: false, isNewSession }
 }
 
 /** The reply of a write that has run already, as far as the store knows; null for any other. */
@@ -69,7 +72,7 @@ export function replyOfRun(
 }
 
 function refused(type: 'requestMismatch' | 'sessionExpired', state: ShardState): WriteResult {
-  return { reply: { type }, state, isRepeated: false }
+  return { reply: { type }, state, isRepeated: false, isNewSession: false }
 }
 
 type Run = { readonly reply: RunReply; readonly state: ShardState }

@@ -38,16 +38,14 @@ type ChangeRequest = Extract<ShardmasterRequest, { type: 'change' }>
 const CLIENT = new RegExp(`^[A-Za-z0-9._-]{1,${CLIENT_ID_LENGTH_MAX}}$`)
 
 /** The state machine of one shardmaster replica. */
-export function createShardmasterMachine(
-  options: ShardmasterOptions,
-): Machine<ShardmasterRequest, ShardmasterReply> {
+export function createShardmasterMachine(options: ShardmasterOptions): ShardmasterMachine {
   const { shardCount } = options
   const isCount = Number.isInteger(shardCount) && shardCount >= 1 && shardCount <= SHARDS_MAX
   assert(isCount, `the number of shards is from 1 to ${SHARDS_MAX}`)
   return new ShardmasterMachine(options)
 }
 
-class ShardmasterMachine implements Machine<ShardmasterRequest, ShardmasterReply> {
+export class ShardmasterMachine implements Machine<ShardmasterRequest, ShardmasterReply> {
   private readonly state = new ShardmasterState()
   private readonly audience = new Audience(this.state.history)
   private readonly sizes = new ReportedSizes()
@@ -135,7 +133,12 @@ class ShardmasterMachine implements Machine<ShardmasterRequest, ShardmasterReply
     return null
   }
 
-  status(): Readonly<Record<string, unknown>> {
+  /** The latest configuration; null before the first. */
+  config(): Config | null {
+    return this.state.history.latest
+  }
+
+  status() {
     const { latest } = this.state.history
     return {
       config: latest?.num ?? null,

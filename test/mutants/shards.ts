@@ -61,8 +61,8 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     name: 'idle-sessions-kept-for-ever',
     row: 'R3',
     file: 'server/shardkv/expiry.ts',
-    find: 'if (idleMs >= SESSION_FORGET_MS) transaction.delete(key)',
-    replace: 'if (idleMs < 0) transaction.delete(key)',
+    find: 'if (idleMs >= SESSION_FORGET_MS) {',
+    replace: 'if (idleMs < 0) {',
     by: { file: 'test/pitfalls/clients.test.ts', test: 'R3' },
   },
   {

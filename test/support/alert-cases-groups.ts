@@ -135,12 +135,12 @@ export const REPLICA_CASES: readonly AlertCase[] = [
     alert: 'ShardglassPeerSlow',
     fires: {
       what: 'five of 100 are late',
-      series: histogram('paxos_accept_answer_seconds', '0.1', 5, 'peer="2"'),
+      series: histogram('paxos_peer_answer_seconds', '0.1', 5, 'peer="2"'),
       at: '10m',
     },
     spares: {
       what: 'one of 200 is late',
-      series: histogram('paxos_accept_answer_seconds', '0.1', 0.4, 'peer="2"'),
+      series: histogram('paxos_peer_answer_seconds', '0.1', 0.4, 'peer="2"'),
       at: '10m',
     },
   },

@@ -132,12 +132,14 @@ const STATUS = {
   incarnation: 'aa',
   role: 'follower' as const,
   leader: null,
+  leaderSilentMicros: null,
   ballot: '1.0',
   formation: null,
   slots: { first: 1, decided: 0, applied: 0, durable: 0 },
   members: [],
   isReady: true,
   log: { entries: 0, bytes: 0, inFlight: 0 },
+  waiting: { commands: 0, reads: 0 },
   machine: {},
 }
 

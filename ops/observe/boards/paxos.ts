@@ -2,6 +2,7 @@
 
 import type { Board, Panel } from '../board.ts'
 import { bucketsOf, chosen, maxBy, meanOf, quantileOf, rateOf, sumBy } from '../query.ts'
+import { FOLLOWERS } from './paxos-followers.ts'
 
 const WHO = '{{role}} {{group}}-{{replica}}'
 const GROUP = '{{role}} {{group}}'
@@ -156,8 +157,8 @@ const instances: readonly Panel[] = [
     page: '/instances',
     queries: [
       {
-        expr: sumBy('role, group, origin', rateOf('paxos_instances_total')),
-        legend: `${GROUP} {{origin}}`,
+        expr: sumBy('role, group, origin, outcome', rateOf('paxos_instances_total')),
+        legend: `${GROUP} {{origin}} {{outcome}}`,
       },
     ],
   },
@@ -204,7 +205,7 @@ const instances: readonly Panel[] = [
     kind: 'lines',
     title: 'Which acceptor answers late?',
     description:
-      'From proposing to the answer of each acceptor that was in the quorum or answered with it: 99 of 100 were faster.',
+      'From proposing to the answer of each acceptor, late ones too: 99 of 100 were faster.',
     unit: 'seconds',
     width: 8,
     page: '/groups',
@@ -212,8 +213,12 @@ const instances: readonly Panel[] = [
     badFrom: 0.15,
     queries: [
       {
-        expr: quantileOf(0.99, 'paxos_accept_answer_seconds', { by: 'role, group, peer' }),
+        expr: quantileOf(0.99, 'paxos_peer_answer_seconds', { by: 'role, group, peer' }),
         legend: `${GROUP}, acceptor {{peer}}`,
+      },
+      {
+        expr: quantileOf(0.99, 'paxos_acceptor_answer_seconds', { by: 'role, group, replica' }),
+        legend: `${GROUP}, by acceptor {{replica}} itself`,
       },
     ],
   },
@@ -227,7 +232,7 @@ const instances: readonly Panel[] = [
     alerts: ['ShardglassFsyncSlow'],
     queries: [
       {
-        expr: quantileOf(0.99, 'paxos_acceptor_durable_seconds', { by: 'role, group, peer' }),
+        expr: quantileOf(0.99, 'paxos_peer_durable_seconds', { by: 'role, group, peer' }),
         legend: `${GROUP}, acceptor {{peer}}`,
       },
     ],
@@ -273,108 +278,6 @@ const instances: readonly Panel[] = [
   },
 ]
 
-const followers: readonly Panel[] = [
-  {
-    kind: 'lines',
-    title: 'Who lags behind the leader?',
-    description: 'Slots decided and not applied at each replica, as its leader knows.',
-    unit: 'count',
-    width: 8,
-    page: '/groups',
-    alerts: ['ShardglassReplicaLagging'],
-    badFrom: 1000,
-    queries: [
-      {
-        expr: maxBy('role, group, peer', chosen('paxos_peer_lag_slots')),
-        legend: `${GROUP}-{{peer}}`,
-      },
-    ],
-  },
-  {
-    kind: 'lines',
-    title: 'Who does not answer the leader?',
-    description: 'Since each replica last answered its leader. Above 2 s it counts for nothing.',
-    unit: 'seconds',
-    width: 8,
-    page: '/groups',
-    alerts: ['ShardglassReplicaSilent'],
-    badFrom: 10,
-    queries: [
-      {
-        expr: maxBy('role, group, peer', chosen('paxos_peer_silence_seconds')),
-        legend: `${GROUP}-{{peer}}`,
-      },
-    ],
-  },
-  {
-    kind: 'lines',
-    title: 'Decided, and not applied yet',
-    description: 'Slots that a replica knows to be decided and has not run yet. Near 0 when well.',
-    unit: 'count',
-    width: 8,
-    page: '/groups',
-    alerts: ['ShardglassApplyBehind'],
-    badFrom: 1000,
-    queries: [
-      {
-        expr: `${chosen('paxos_decided_slot')} - ${chosen('paxos_applied_slot')}`,
-        legend: WHO,
-      },
-    ],
-  },
-  {
-    kind: 'lines',
-    title: 'Slots caught up from others',
-    description: 'Slots each second that were learned from another replica’s log or store.',
-    unit: 'perSecond',
-    width: 8,
-    page: '/traces?name=paxos.catch_up',
-    alerts: ['ShardglassReplicaLagging'],
-    queries: [
-      {
-        expr: sumBy('role, group, source', rateOf('paxos_catch_up_slots_total')),
-        legend: `${GROUP} from the {{source}}`,
-      },
-    ],
-  },
-  {
-    kind: 'lines',
-    title: 'Catch-ups and snapshots',
-    description: 'In ten minutes: how often a replica caught up, and snapshots given to others.',
-    unit: 'count',
-    width: 8,
-    page: '/traces?name=paxos.snapshot',
-    queries: [
-      {
-        expr: `sum by (role, group, source) (increase(${chosen('paxos_catch_ups_total')}[10m]))`,
-        legend: `${GROUP} from the {{source}}`,
-      },
-      {
-        expr: `sum by (role, group) (increase(${chosen('snapshots_sent_total')}[10m]))`,
-        legend: `${GROUP} snapshots sent`,
-      },
-    ],
-  },
-  {
-    kind: 'lines',
-    title: 'Bytes of snapshots sent',
-    description: 'Bytes each second of stores given to replicas that are too far behind.',
-    unit: 'bytesPerSecond',
-    width: 8,
-    page: '/traces?name=paxos.snapshot',
-    queries: [{ expr: sumBy('role, group', rateOf('snapshot_sent_bytes_total')), legend: GROUP }],
-  },
-  {
-    kind: 'lines',
-    title: 'Accepts sent again',
-    description: 'To acceptors that did not answer in the usual time: lost messages, mostly.',
-    unit: 'perSecond',
-    width: 8,
-    page: '/instances',
-    queries: [{ expr: sumBy('role, group', rateOf('paxos_resends_total')), legend: GROUP }],
-  },
-]
-
 export const PAXOS: Board = {
   name: 'paxos',
   title: 'Shardglass: Paxos',
@@ -382,6 +285,6 @@ export const PAXOS: Board = {
   rows: [
     { title: 'Leaders', panels: leaders },
     { title: 'Instances', panels: instances },
-    { title: 'Followers', panels: followers },
+    { title: 'Followers', panels: FOLLOWERS },
   ],
 }

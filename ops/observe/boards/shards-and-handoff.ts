@@ -13,13 +13,14 @@ const configurations: readonly Panel[] = [
     kind: 'lines',
     title: 'Does every group follow the configuration?',
     description:
-      'The newest configuration, and the one that each group has adopted and settled. Lines lie on each other when all shards are where they belong.',
+      'The newest configuration, and those that each group has heard of, adopted and settled. Lines lie on each other when all shards are where they belong.',
     unit: 'state',
     width: 8,
     page: '/configs',
     alerts: ['ShardglassConfigBehind', 'ShardglassMasterUnreachable'],
     queries: [
       { expr: `max(${inCluster('master_config_number')})`, legend: 'newest' },
+      { expr: maxBy('group', chosen('config_heard_number')), legend: `${GROUP} heard` },
       { expr: maxBy('group', chosen('config_number')), legend: `${GROUP} adopted` },
       { expr: maxBy('group', chosen('config_settled_number')), legend: `${GROUP} settled` },
     ],
