@@ -20,6 +20,7 @@ export const CODE = {
 export type GlobalOptions = {
   readonly shardmasters?: string
   readonly endpoints?: string
+  readonly archive?: string
   readonly token?: string
   readonly tokenFile?: string
   readonly timeout: string
@@ -35,7 +36,10 @@ export type Session = {
   readonly clerk: Clerk
   readonly shardmasters: ShardmasterClient
   readonly token: string
+  readonly timeoutMs: number
   readonly isJson: boolean
+  /** Base URL of the trace archive; nobody has asked there yet. */
+  readonly archiveUrl: string
   /** Nodes that are known without asking anybody. */
   readonly knownNodes: readonly string[]
   close(): Promise<void>
@@ -62,7 +66,9 @@ export function openSession(options: GlobalOptions): Session {
     clerk,
     shardmasters: masters,
     token,
+    timeoutMs,
     isJson: options.json === true,
+    archiveUrl: listOf(options.archive, '--archive')?.[0] ?? local.archive.url,
     knownNodes: [...new Set([...shardmasters, ...(endpoints ?? []), ...localNodes])],
     close: async () => {
       await Promise.all([clerk.close(), masters.close()])

@@ -13,6 +13,7 @@ import {
   type Session,
   wholeNumber,
 } from './shardctl-session.ts'
+import { addTraceCommands } from './shardctl-trace-commands.ts'
 import { version } from './version.ts'
 
 const HELP = `
@@ -28,6 +29,8 @@ Examples:
   shardctl plan join 3 http://127.0.0.1:4231 http://127.0.0.1:4232 http://127.0.0.1:4233
   shardctl join 3 http://127.0.0.1:4231 http://127.0.0.1:4232 http://127.0.0.1:4233 --wait
   shardctl move 17 3 --wait
+  shardctl trace slow --since 1h
+  shardctl trace instance 1/4711
 
 Exit codes:
   0  done
@@ -43,6 +46,7 @@ const program = new Command('shardctl')
   .version(version)
   .addOption(flag('--shardmasters <urls>', 'base URLs of the shardmasters, with commas between'))
   .addOption(flag('--endpoints <urls>', 'base URLs of any nodes, for commands on keys'))
+  .addOption(flag('--archive <url>', 'base URL of the trace archive, for trace'))
   .addOption(flag('--token <token>', 'bearer token'))
   .addOption(flag('--token-file <path>', 'file with the bearer token'))
   .addOption(flag('--timeout <seconds>', 'give up after so long').default('10'))
@@ -117,6 +121,8 @@ program
   .command('status')
   .description('all nodes: role, leader, slots, configuration, shards')
   .action(run(session => configs.status(session)))
+
+addTraceCommands(program, run)
 
 // `shardctl history | head`: who reads no more wants no more.
 process.stdout.on('error', () => process.exit(exitCode))

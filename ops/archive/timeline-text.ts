@@ -47,7 +47,6 @@ type Known = (key: string, before?: string, after?: string) => string
 function electionText(span: ArchivedSpan, known: Known, outcome: string): string {
   const who = `replica ${span.replica ?? '?'}${known(ATTR.ballot, ', ballot ', ',')}`
   const isWon = outcome === 'won' || span.events.some(({ name }) => name === EVENT.won)
-  if (!isWon)
-    return `${who} did not become leader: ${outcome}${known(ATTR.attempts, ', ', ' attempts')}`
-  return `${who} leads${known(ATTR.inherited, ', ', ' slots inherited')}${known(ATTR.noops, ', ', ' noops')}`
+  if (!isWon) return `${who} did not become leader: ${outcome}${known(ATTR.attempts, ', attempt ')}`
+  return `${who} leads${known(ATTR.inherited, ', inherited ')}${known(ATTR.noops, ', no-ops ')}`
 }

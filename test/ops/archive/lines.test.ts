@@ -73,12 +73,12 @@ test('the timeline says in words what happened', () => {
     [
       SPAN.election,
       { [ATTR.ballot]: '4.2', [ATTR.outcome]: 'won', [ATTR.inherited]: 3, [ATTR.noops]: 1 },
-      'replica 2, ballot 4.2, leads, 3 slots inherited, 1 noops',
+      'replica 2, ballot 4.2, leads, inherited 3, no-ops 1',
     ],
     [
       SPAN.election,
       { [ATTR.ballot]: '5.2', [ATTR.outcome]: 'timeout', [ATTR.attempts]: 9 },
-      'replica 2, ballot 5.2, did not become leader: timeout, 9 attempts',
+      'replica 2, ballot 5.2, did not become leader: timeout, attempt 9',
     ],
     [
       SPAN.leadership,

@@ -268,7 +268,7 @@ test('the timeline has what is rare, in words; the general search any span', () 
   const { entries } = shape.timelineAnswer.parse(answer(search, timeline))
   assert.equal(
     entries.map(({ text, gid }) => [gid, text]),
-    [[1, 'replica 2, ballot 4.2, leads, 3 slots inherited']],
+    [[1, 'replica 2, ballot 4.2, leads, inherited 3']],
   )
   const slowest: Question = {
     type: 'spans',
