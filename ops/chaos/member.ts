@@ -1,8 +1,8 @@
 // One node of the test cluster as a process: started, killed, started again, and what it said.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Disk } from './disk.ts'
 
@@ -74,6 +74,12 @@ export class Member {
     return readdirSync(`/proc/${this.pid}/fd`).length
   }
 
+  /** Those of them that are not sockets, which come and go with clients. */
+  get files(): number {
+    const folder = `/proc/${this.pid}/fd`
+    return readdirSync(folder).filter(fd => !isSocket(join(folder, fd))).length
+  }
+
   /** How many it may open. */
   get handlesMax(): number {
     const text = readFileSync(`/proc/${this.pid}/limits`, 'utf8')
@@ -128,5 +134,14 @@ export class Member {
     this.child = null
     if (this.isEndExpected) return
     this.onEnding({ name: this.name, how, lastWords: this.output.slice(-2_000) })
+  }
+}
+
+/** False also for a handle that is gone by now. */
+function isSocket(handle: string): boolean {
+  try {
+    return readlinkSync(handle).startsWith('socket:')
+  } catch {
+    return false
   }
 }

@@ -1,5 +1,6 @@
-// npm run soak -- --minutes 60 [--rate OPS-PER-SECOND] [--warm-up MINUTES] [--samples FILE]: a steady
-// load, by default half of what the machine takes, and how memory, files, log and disk develop.
+// npm run soak -- --minutes 60 [--rate OPS-PER-SECOND] [--warm-up MINUTES] [--samples FILE] [--lazy]: a
+// steady load, by default half of what the machine takes, and how memory, files, log and disk develop.
+// The nodes collect their garbage every few seconds (collect-garbage.ts), with --lazy when V8 likes.
 // Prints a table every ten minutes and at the end.
 
 import { appendFileSync } from 'node:fs'
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     rate: { type: 'string' },
     'warm-up': { type: 'string' },
     samples: { type: 'string' },
+    lazy: { type: 'boolean', default: false },
   },
 })
 
@@ -48,18 +50,31 @@ function table(samples: readonly Sample[], warmUp: number): string {
     line.rssFirst.toFixed(1),
     line.rssLast.toFixed(1),
     line.rssSlope.toFixed(2),
-    span(line.handles),
+    span(line.files),
+    span(line.sockets),
     span(line.diskMegabytes),
     String(line.logEntriesMax),
     line.logMegabytesMax.toFixed(1),
   ])
-  const head = ['NODE', 'RSS MB', 'NOW', 'MB/H', 'FILES', 'DISK MB', 'LOG ENTRIES', 'LOG MB']
+  const head = [
+    'NODE',
+    'RSS MB',
+    'NOW',
+    'MB/H',
+    'FILES',
+    'SOCKETS',
+    'DISK MB',
+    'LOG ENTRIES',
+    'LOG MB',
+  ]
   return columns([head, ...rows])
 }
 
 async function main(room: Room): Promise<number> {
   const minutes = Number(values.minutes)
   const warmUp = Number(values['warm-up'] ?? minutes / 4)
+  const preload = new URL('collect-garbage.js', import.meta.url)
+  if (!values.lazy) process.env.NODE_OPTIONS = `--import=${preload.href}`
   const cluster = await ChaosCluster.start({ room, layout: {}, sizes: [3, 3, 3], joining: [1, 2] })
   try {
     const rate = Number(values.rate ?? (await rateOf(cluster)) / 2)

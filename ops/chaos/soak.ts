@@ -1,5 +1,5 @@
 // A cluster under a steady load for a long time, and what its processes hold meanwhile: memory, open
-// files, log, disk. Memory is judged by the slope of a straight line through all that was measured
+// files and sockets, log, disk. Memory is judged by the slope of a straight line through all that was measured
 // after a warm-up.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs'
@@ -14,7 +14,8 @@ export type Sample = {
   /** Minutes since the beginning. */
   readonly minute: number
   readonly rssMegabytes: number
-  readonly handles: number
+  readonly files: number
+  readonly sockets: number
   readonly diskMegabytes: number
   /** Entries of the log that are kept in memory, and their bytes. */
   readonly logEntries: number
@@ -28,11 +29,13 @@ export async function sampleAll(cluster: ChaosCluster, minute: number): Promise<
   return cluster.members.map((member, index) => {
     const log = views[index]?.status?.log
     const numbers = isRecord(log) ? log : {}
+    const { files, handles } = member
     return {
       name: member.name,
       minute,
       rssMegabytes: rssOf(member),
-      handles: member.handles,
+      files,
+      sockets: handles - files,
       diskMegabytes: bytesBelow(member.fields.folder) / MEGABYTE,
       logEntries: Number(numbers.entries ?? 0),
       logBytes: Number(numbers.bytes ?? 0),
@@ -63,7 +66,8 @@ export type SoakLine = {
   /** MB per hour. */
   readonly rssSlope: number
   /** Least and most, after the warm-up. */
-  readonly handles: readonly [number, number]
+  readonly files: readonly [number, number]
+  readonly sockets: readonly [number, number]
   readonly diskMegabytes: readonly [number, number]
   readonly logEntriesMax: number
   readonly logMegabytesMax: number
@@ -83,7 +87,8 @@ export function summaryOf(samples: readonly Sample[], warmUpMinutes: number): re
       rssFirst: own[0]?.rssMegabytes ?? 0,
       rssLast: own.at(-1)?.rssMegabytes ?? 0,
       rssSlope: 60 * slopeOf(own.map(({ minute, rssMegabytes }) => [minute, rssMegabytes])),
-      handles: span(({ handles }) => handles),
+      files: span(({ files }) => files),
+      sockets: span(({ sockets }) => sockets),
       diskMegabytes: span(({ diskMegabytes }) => diskMegabytes),
       logEntriesMax: span(({ logEntries }) => logEntries)[1],
       logMegabytesMax: span(({ logBytes }) => logBytes)[1] / MEGABYTE,
