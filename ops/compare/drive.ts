@@ -24,6 +24,8 @@ export type Drive = {
   readonly valueBytes?: number
   readonly distribution?: LoadPlan['distribution']
   readonly count?: number
+  /** By the project's own generator even where wrk could. */
+  readonly isOwn?: boolean
 }
 
 /** Latencies in ms, of requests; processor time in µs for each operation. */
@@ -59,7 +61,7 @@ export async function drive(
   const url = load.target === 'clerk' ? system.clientUrls.join(',') : leader
   const isPlain = load.batch === undefined && load.rate === undefined && load.count === undefined
   const isHttp = !isClient && load.target !== 'redis' && load.op !== 'puthash'
-  const byWrk = options.generator === 'wrk' && isHttp && isPlain && (load.keys ?? KEYS) <= 20_000
+  const byWrk = options.generator === 'wrk' && isHttp && isPlain && load.isOwn !== true
   const before = cpuMicros(system.pids)
   const run = byWrk ? await wrk(system, load, url, options) : await own(system, load, url, options)
   if (run.operations === 0) throw new Error(`no answers from ${url}: ${run.trouble ?? ''}`)

@@ -25,7 +25,13 @@ export type Row = {
   readonly wanted: readonly Wanted[]
   /** The rate of both is this part of what `theirs` reaches by itself. */
   readonly load?: number
+  /** A replica of `ours` is looked at and started again afterwards. */
+  readonly replica?: { readonly anonymousBytesMost: number; readonly startMsMost: number }
 }
+
+/** Of the large state; the small one has as many as all other rows. */
+export const FILLED_KEYS = 10_000_000
+export const FILLED_VALUE_BYTES = 100
 
 export type RowSide = { readonly system: SystemName; readonly load: Drive }
 
@@ -39,6 +45,12 @@ function http(system: SystemName, op: Drive['op'], clients: number): RowSide {
 
 function clerk(op: Drive['op'], clients: number): RowSide {
   return { system: 'shardglass', load: { target: 'clerk', op, clients } }
+}
+
+/** By our generator on both sides: wrk would have to hold all requests in memory. */
+function ofKeys(system: SystemName, keys: number): RowSide {
+  const load = { target: 'shardglass', op: 'put', clients: 64, keys, isOwn: true } as const
+  return { system, load: { ...load, valueBytes: FILLED_VALUE_BYTES } }
 }
 
 /** Two clients: one process of Node's gRPC client is the limit before etcd is. */
@@ -143,6 +155,13 @@ const OTHER_ROWS: readonly Row[] = [
     ours: http('shardglass', 'put', 64),
     theirs: http('shardglass-unseen', 'put', 64),
     wanted: [throughput('tracing every instance + metrics, against both off, put', 0.93)],
+  },
+  {
+    ...{ name: 'keys-64', clients: 64 },
+    ours: ofKeys('shardglass-filled', FILLED_KEYS),
+    theirs: ofKeys('shardglass', 1_000),
+    wanted: [throughput('10⁷ keys against 10³ (values 100 B), put', 0.85)],
+    replica: { anonymousBytesMost: 400e6, startMsMost: 3_000 },
   },
   {
     ...{ name: 'replicas-64', clients: 64 },

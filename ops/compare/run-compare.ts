@@ -1,5 +1,5 @@
 // npm run compare -- [--row NAME,…] [--pairs 5] [--seconds 3] [--markdown FILE] [--json FILE]
-// [--generator wrk|load] [--folder DIR] [--list]: Shardglass beside etcd, Redis and a bare server, on this
+// [--generator wrk|load] [--folder DIR] [--keys 10000000] [--list]: Shardglass beside etcd, Redis and a bare server, on this
 // machine, in turns; prints the ratios beside those that are wanted. Exit code 1 when one is missed.
 
 import { writeFileSync } from 'node:fs'
@@ -9,8 +9,10 @@ import { Bench } from './bench.ts'
 import { drive, httpGenerator } from './drive.ts'
 import { busyness, describeMachine } from './machine.ts'
 import { measurePairs, type PairsOptions } from './pairs.ts'
-import { markdownText } from './report.ts'
-import { ROWS, type Row, rowsNamed } from './rows.ts'
+import { markdownText, writeSection } from './report.ts'
+import { lookAtReplica } from './restarts.ts'
+import { FILLED_KEYS, ROWS, type Row, rowsNamed } from './rows.ts'
+import { Shardglass } from './shardglass.ts'
 import { linesOf, type Outcome, textTable } from './table.ts'
 
 const PROGRAMS: Readonly<Record<string, string>> = { etcd: 'etcd', redis: 'redis-server' }
@@ -25,6 +27,7 @@ const { values } = parseArgs({
     json: { type: 'string' },
     generator: { type: 'string' },
     folder: { type: 'string' },
+    keys: { type: 'string', default: String(FILLED_KEYS) },
     list: { type: 'boolean', default: false },
   },
 })
@@ -53,7 +56,10 @@ async function run(bench: Bench, given: Row, options: PairsOptions): Promise<Out
   await bench.have([...new Set([given.ours.system, given.theirs.system])])
   const row = await rated(bench, given, options)
   const side = ({ system, load }: Row['ours']) => ({ system: bench.system(system), load })
-  return { row, pairs: await measurePairs(side(row.ours), side(row.theirs), options) }
+  const pairs = await measurePairs(side(row.ours), side(row.theirs), options)
+  const system = bench.system(row.ours.system)
+  if (row.replica === undefined || !(system instanceof Shardglass)) return { row, pairs }
+  return { row, pairs, replica: await lookAtReplica(system) }
 }
 
 async function runAll(bench: Bench, rows: readonly Row[]): Promise<readonly Outcome[]> {
@@ -81,7 +87,7 @@ async function main(): Promise<number> {
     for (const { name, wanted } of ROWS) console.log(`${name.padEnd(16)} ${wanted[0]?.work}`)
     return values.list ? 0 : 2
   }
-  const bench = new Bench(values.folder)
+  const bench = new Bench(values.folder, Number(values.keys))
   const end = (): void => void bench.close().finally(() => process.exit(130))
   process.once('SIGINT', end).once('SIGTERM', end)
   try {
@@ -92,7 +98,7 @@ async function main(): Promise<number> {
     console.log(`\n${textTable(lines)}`)
     const terms = { pairs: values.pairs, seconds: values.seconds }
     if (values.markdown !== undefined) {
-      writeFileSync(values.markdown, markdownText({ machine, outcomes, terms }))
+      writeSection(values.markdown, 'compare', markdownText({ machine, outcomes, terms }))
     }
     if (values.json !== undefined) {
       writeFileSync(values.json, JSON.stringify({ machine, lines, outcomes }, null, 2))

@@ -2,9 +2,15 @@
 
 import type { Figures } from './drive.ts'
 import { type Pair, type Spread, spreadOf } from './pairs.ts'
+import type { ReplicaFigures } from './restarts.ts'
 import type { Row, Wanted } from './rows.ts'
 
-export type Outcome = { readonly row: Row; readonly pairs: readonly Pair[] }
+export type Outcome = {
+  readonly row: Row
+  readonly pairs: readonly Pair[]
+  /** Where the row asks for it. */
+  readonly replica?: ReplicaFigures
+}
 
 export type Line = {
   readonly row: string
@@ -12,16 +18,40 @@ export type Line = {
   readonly clients: number
   readonly ours: string
   readonly theirs: string
-  /** Ours ÷ theirs. */
-  readonly ratio: Spread
+  /** Ours ÷ theirs; null where there is nothing to compare with. */
+  readonly ratio: Spread | null
   readonly wanted: string
   readonly isMet: boolean
 }
 
 const UNITS = { perSecond: '/s', p99: ' ms', systemMicros: ' µs' } as const
 
-export function linesOf({ row, pairs }: Outcome): readonly Line[] {
-  return row.wanted.map(wanted => lineOf(row, wanted, pairs))
+export function linesOf({ row, pairs, replica }: Outcome): readonly Line[] {
+  const lines = row.wanted.map(wanted => lineOf(row, wanted, pairs))
+  return replica === undefined ? lines : [...lines, ...replicaLines(row, replica)]
+}
+
+function replicaLines(row: Row, figures: ReplicaFigures): readonly Line[] {
+  const { anonymousBytesMost = 0, startMsMost = 0 } = row.replica ?? {}
+  const common = { row: row.name, clients: 0, theirs: '', ratio: null }
+  const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`
+  return [
+    {
+      ...common,
+      work: 'memory of a node outside the memory map',
+      ours: megabytes(figures.anonymousBytes),
+      wanted: `< ${megabytes(anonymousBytesMost)}`,
+      isMet: figures.anonymousBytes < anonymousBytesMost,
+    },
+    {
+      ...common,
+      work: 'start of a replica that holds them, to ready',
+      ours: seconds(figures.startMs),
+      wanted: `< ${seconds(startMsMost)}`,
+      isMet: figures.startMs < startMsMost,
+    },
+  ]
 }
 
 function lineOf(row: Row, wanted: Wanted, pairs: readonly Pair[]): Line {
@@ -51,8 +81,20 @@ const HEADS = ['row', 'work', 'clients', 'ours', 'theirs', 'ours ÷ theirs', 'wa
 
 function cellsOf(line: Line): readonly string[] {
   const { row, work, clients, ours, theirs, ratio, wanted, isMet } = line
-  const range = `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`
-  return [row, work, String(clients), ours, theirs, range, wanted, isMet ? 'ok' : 'short']
+  const range =
+    ratio === null
+      ? ''
+      : `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`
+  return [
+    row,
+    work,
+    clients === 0 ? '' : String(clients),
+    ours,
+    theirs,
+    range,
+    wanted,
+    isMet ? 'ok' : 'short',
+  ]
 }
 
 export function textTable(lines: readonly Line[]): string {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { suite } from 'uvu'
@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert'
 import { hasProgram } from '../../ops/chaos/command.ts'
 import { type Figures, httpGenerator } from '../../ops/compare/drive.ts'
 import { spreadOf } from '../../ops/compare/pairs.ts'
+import { writeSection } from '../../ops/compare/report.ts'
 import { ROWS, rowsNamed } from '../../ops/compare/rows.ts'
 import { linesOf, markdownTable } from '../../ops/compare/table.ts'
 
@@ -22,7 +23,7 @@ test('a row is met by the median of its pairs, in the direction that is wanted',
   if (row === undefined) throw new Error('no row')
   const pairs = [50, 43, 10].map(ours => ({ ours: figures(ours), theirs: figures(10) }))
   const [throughput, p99, cpu] = linesOf({ row, pairs })
-  assert.equal([throughput?.ratio.median, throughput?.isMet], [4.3, true])
+  assert.equal([throughput?.ratio?.median, throughput?.isMet], [4.3, true])
   assert.equal([p99?.isMet, cpu?.isMet], [true, false])
   assert.match(markdownTable([throughput!]), '| 43.0/s | 10.0/s | 4.30 (1.00–5.00) | ≥ 4.2 | ok |')
 })
@@ -38,6 +39,16 @@ test('rows are chosen by name or by the work', () => {
   )
   assert.equal(rowsNamed([]).length, ROWS.length)
   assert.is(new Set(ROWS.map(({ name }) => name)).size, ROWS.length)
+})
+
+test('a section of a file is written between its marks, and nothing else is touched', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'compare-test-'))
+  const path = join(folder, 'a.md')
+  writeFileSync(path, 'head\n<!-- one -->\nold\n<!-- /one -->\n<!-- two -->\nkept\n<!-- /two -->\n')
+  writeSection(path, 'one', 'new\n')
+  const text = 'head\n<!-- one -->\n\nnew\n\n<!-- /one -->\n<!-- two -->\nkept\n<!-- /two -->\n'
+  assert.is(readFileSync(path, 'utf8'), text)
+  rmSync(folder, { recursive: true })
 })
 
 /** What the command printed, and its exit code. */
