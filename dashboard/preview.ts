@@ -47,7 +47,9 @@ export async function previewOf(wish: Wish, parts: PreviewParts): Promise<Previe
   const { shardmasters, archive, view } = parts
   const changes = changesOf(wish)
   const [plans, cost] = await Promise.all([
-    Promise.all(changes.map(async change => planOf(await shardmasters.plan(change)))),
+    Promise.all(
+      changes.map(async change => planOf(await shardmasters.plan(change, { timeoutMs: PLAN_MS }))),
+    ),
     costOf(archive),
   ])
   const first = plans[0]
@@ -69,6 +71,9 @@ export async function previewOf(wish: Wish, parts: PreviewParts): Promise<Previe
     warnings,
   }
 }
+
+/** A page does not wait longer. */
+const PLAN_MS = 2_000
 
 type Findings = { readonly obstacles: readonly string[]; readonly warnings: readonly string[] }
 

@@ -2,18 +2,19 @@
 ;(() => {
   const QUIET_MS = 8000
   const POLL_MS = 2000
-  let heardAt = Date.now()
+  const startedAt = Date.now()
+  let heardAt = 0
   let failedAt = 0
   const body = document.body
   const hear = () => {
     heardAt = Date.now()
     show()
   }
+  const isHeard = () => Date.now() - heardAt < QUIET_MS
   const show = () => {
     const pulse = document.getElementById('pulse')
     if (pulse === null) return
-    const isStreaming = Date.now() - heardAt < QUIET_MS
-    const text = isStreaming ? 'live' : failedAt > heardAt ? 'not connected' : 'polling'
+    const text = isHeard() ? 'live' : failedAt > heardAt ? 'not connected' : 'polling'
     if (pulse.textContent === text) return
     pulse.textContent = text
     pulse.dataset.state = text
@@ -33,7 +34,7 @@
   show()
   setInterval(() => {
     show()
-    const isQuiet = Date.now() - heardAt >= QUIET_MS
+    const isQuiet = !isHeard() && Date.now() - startedAt > POLL_MS
     if (isQuiet && !document.hidden && document.getElementById('live') !== null)
       htmx.trigger(body, 'poll')
   }, POLL_MS)

@@ -105,7 +105,7 @@ function Tokens({ model, session }: Shown) {
                 <button
                   class="quiet"
                   type="submit"
-                  aria-label={`Revoke ${name}`}
+                  aria-label={name === session.grant.name ? undefined : `Revoke ${name}`}
                   disabled={name === session.grant.name}
                 >
                   {name === session.grant.name ? 'in use by you' : 'Revoke'}
