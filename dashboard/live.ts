@@ -48,41 +48,45 @@ export class LiveStreams {
   stream(url: string, page: AnyPage, context: PageContext): ReadableStream<Uint8Array> {
     const { reader, sessions, ends, onFault } = this
     let stop = (): void => undefined
+    let release = (): boolean => false
     return new ReadableStream<Uint8Array>({
       start: control => {
         const sent = new Map<string, string>()
         let isBusy = false
-        let spokeAt = 0
-        const say = (text: string): void => {
-          spokeAt = performance.now()
-          control.enqueue(Buffer.from(text))
-        }
+        const say = (text: string): void => control.enqueue(Buffer.from(text))
+        const beat = (): void => say('event: beat\ndata: .\n\n')
+        const beats = setInterval(beat, BEAT_MS)
         const look = async (): Promise<void> => {
           if (isBusy) return
           if (!sessions.isValid(context.session)) return stop()
           reader.keepLooking()
           if ((control.desiredSize ?? 0) < -20) return stop() // it is not read: no use in piling up
           isBusy = true
-          const parts = await this.parts(url, page, context)
-          isBusy = false
+          const parts = await this.parts(url, page, context).finally(() => {
+            isBusy = false
+          })
           if (!ends.has(stop)) return
           const news = [...parts].filter(([name, html]) => sent.get(name) !== html)
           for (const [name, html] of news) sent.set(name, html)
           if (news.length > 0) say(eventOf(news))
-          else if (performance.now() - spokeAt > BEAT_MS) say('event: beat\ndata: .\n\n')
         }
         const onLook = (): void => void look().catch(onFault)
-        stop = () => {
-          if (!ends.delete(stop)) return
+        release = () => {
           reader.changes.off('look', onLook)
-          control.close()
+          clearInterval(beats)
+          return ends.delete(stop)
+        }
+        stop = () => {
+          if (release()) control.close()
         }
         ends.add(stop)
         reader.changes.on('look', onLook)
-        say('retry: 1000\n\nevent: beat\ndata: .\n\n')
+        say('retry: 1000\n\n')
+        beat()
         reader.keepLooking()
       },
-      cancel: () => stop(),
+      // It is closed by then, and must not be closed again.
+      cancel: () => void release(),
     })
   }
 
