@@ -34,6 +34,7 @@ import { openScrapes } from './telemetry/scrape-listener.ts'
 import { type EventSink, fanOut } from './telemetry/telemetry.ts'
 import { startTracing, type Tracing } from './telemetry/tracing.ts'
 import { followTokens } from './tokens-file.ts'
+import { twinWarning } from './twin-warning.ts'
 import { version } from './version.ts'
 
 /** What the routes of a node stand on. */
@@ -190,6 +191,7 @@ class Assembly<Request, Reply> {
       onMessage: (from, message) => this.host?.deliver(from, message),
       onCall: (request, done) => this.host?.submit(request, done),
       onRoundTrip: (_, micros) => this.telemetry.onRoundTrip(micros),
+      onTwin: twinWarning(this.life.log),
     })
     this.transport = transport
     this.host = createHost<Request, Reply | GroupReply>({

@@ -189,6 +189,9 @@ export const PEER_PING_MS = 750
 export const PEER_PINGS_MAX = 2
 /** … and one more for each so many bytes on their way: a slow network is not a dead peer. */
 export const PEER_PATIENCE_BYTES = 256 * 1024
+/** A process that was heard within this time keeps its place against another with its name and life:
+ * longer than a follower and its leader are silent to each other. */
+export const PEER_TWIN_MS = 2_000
 /** A channel without use is closed. Longer than any poll. */
 export const PEER_IDLE_MS = 60_000
 /** Channels that one peer may have open to us: by address, by URL, and each one's successor. */

@@ -3,7 +3,7 @@
 // A connection over which nothing seems to come through is replaced by a fresh one as soon as that
 // can be opened: after a cut, TCP would try the old one again later and later.
 
-import type { Address } from '../contract.ts'
+import type { Address, Sender } from '../contract.ts'
 import {
   PEER_CONNECT_MS,
   PEER_DOUBT_BYTES,
@@ -18,6 +18,7 @@ import type { PeerFailure } from './peer-counters.ts'
 import { type Dialled, dial, type PeerTls } from './peer-dial.ts'
 import type { PeerIdentity } from './peer-identity.ts'
 import { createFrameQueue, type LinkHandlers, type Outgoing, PeerLink } from './peer-link.ts'
+import type { PeerStarts } from './peer-starts.ts'
 
 export type ChannelOptions = {
   /** Null when only the URL is known. */
@@ -27,8 +28,10 @@ export type ChannelOptions = {
   readonly tls: PeerTls | null
   readonly link: LinkHandlers
   readonly ping: Outgoing
+  readonly starts: PeerStarts
   onDial(): void
-  onFailure(failure: PeerFailure): void
+  /** `twin`: the peer that is there twice; null: this process itself. */
+  onFailure(failure: PeerFailure, twin?: Sender | null): void
   onDropped(items: readonly Outgoing[], failure: PeerFailure): void
 }
 
@@ -159,21 +162,28 @@ export class PeerChannel {
 
   private onDialled(dialled: Dialled): void {
     this.giveUp = null
-    if (dialled.type === 'open') return this.onOpen(dialled)
-    this.options.onFailure(dialled.failure)
+    if (dialled.type === 'open' && this.onOpen(dialled)) return
+    if (dialled.type === 'failed') this.options.onFailure(dialled.failure)
+    else this.options.onFailure('twin', dialled.peer)
     if (this.current !== null) return this.replaceAfter(PEER_DOUBT_MS)
     this.options.onDropped(this.queue.clear(), 'unreachable')
     this.pause(this.dialledAt)
   }
 
-  private onOpen({ peer, socket, head }: Extract<Dialled, { type: 'open' }>): void {
-    const { link } = this.options
+  /** False: it is one process too many. */
+  private onOpen({ peer, start, socket, head }: Extract<Dialled, { type: 'open' }>): boolean {
+    const { link, starts } = this.options
+    const presence = starts.enter(peer, start)
+    if (presence === null) {
+      socket.destroy()
+      return false
+    }
     const old = this.current
     this.state = 'open'
     this.openedAt = performance.now()
     this.askedAt = null
     this.askedBytes = 0
-    const opened = new PeerLink(peer, socket, this.queue, {
+    const opened = new PeerLink(presence, socket, this.queue, {
       ...link,
       onFrame: (frame, from) => {
         this.onAnswered(from)
@@ -188,6 +198,7 @@ export class PeerChannel {
     old?.retire(PEER_CONNECT_MS)
     if (head.length > 0) opened.read(head)
     this.flush()
+    return true
   }
 
   private onClosed(closed: PeerLink, failure: PeerFailure | null): void {

@@ -27,6 +27,7 @@ import type { PeerTls } from './peer-dial.ts'
 import { isControl, type PeerFrame, peerFrameSchema } from './peer-frame.ts'
 import { addressKey, type PeerIdentity } from './peer-identity.ts'
 import { createFrameQueue, type LinkHandlers, type Outgoing, PeerLink } from './peer-link.ts'
+import { PeerStarts, type Presence } from './peer-starts.ts'
 import type { Schema } from './schema.ts'
 
 export type ChannelsOptions<Request, Reply> = {
@@ -38,6 +39,8 @@ export type ChannelsOptions<Request, Reply> = {
   onMessage(from: Sender, message: Message): void
   onCall(request: Request, done: (reply: Reply) => void, from: Sender): void
   onRoundTrip(peer: Address, micros: number): void
+  /** Two processes have one life of a replica; null: this one is of them, says a peer. */
+  onTwin(peer: Sender | null): void
 }
 
 /** Where a frame is to go: an address, with its URL if one is known, or a URL alone. */
@@ -63,6 +66,7 @@ export class PeerChannels<Request, Reply> {
   private readonly handlers: LinkHandlers
   private readonly dialled = new Map<number | string, PeerChannel>()
   private readonly accepted = new Map<number, PeerLink[]>()
+  private readonly starts = new PeerStarts()
   /** What has something to write in this turn. */
   private dirty: Way[] = []
   private readonly ping: Outgoing
@@ -85,8 +89,20 @@ export class PeerChannels<Request, Reply> {
         if (item.call !== null) calls.onWritten(item.call, link)
       },
       onFrame: (frame, link) => this.onFrame(frame, link),
-      onClosed: link => calls.onLinkClosed(link),
+      onClosed: link => {
+        this.starts.leave(link.presence)
+        calls.onLinkClosed(link)
+      },
     }
+  }
+
+  /** Who wants to open a channel to us; null: another process does already under its name and life. */
+  enter(from: Sender, start: string): Presence | null {
+    const presence = this.starts.enter(from, start)
+    if (presence !== null) return presence
+    this.options.counters.failures.twin += 1
+    this.options.onTwin(from)
+    return null
   }
 
   /** The frame of a message or call; null when it is too large to be sent, which is counted. */
@@ -122,9 +138,9 @@ export class PeerChannels<Request, Reply> {
   }
 
   /** A peer has opened a channel to us. */
-  accept(from: Sender, socket: Duplex, head: Buffer): void {
-    const key = addressKey(from)
-    const link = new PeerLink(from, socket, createFrameQueue(), {
+  accept(presence: Presence, socket: Duplex, head: Buffer): void {
+    const key = addressKey(presence.sender)
+    const link = new PeerLink(presence, socket, createFrameQueue(), {
       ...this.handlers,
       onClosed: (closed, failure) => this.onAcceptedClosed(closed, failure),
     })
@@ -191,11 +207,13 @@ export class PeerChannels<Request, Reply> {
       tls,
       link: this.handlers,
       ping: this.ping,
+      starts: this.starts,
       onDial: () => {
         counters.dials += 1
       },
-      onFailure: failure => {
+      onFailure: (failure, twin = null) => {
         counters.failures[failure] += 1
+        if (failure === 'twin') this.options.onTwin(twin)
       },
       onDropped: (items, failure) => this.onDropped(items, failure),
     })
@@ -206,6 +224,7 @@ export class PeerChannels<Request, Reply> {
 
   private onFrame(bytes: Buffer, link: PeerLink): void {
     const { counters, calls, onMessage, onCall, onRoundTrip } = this.options
+    if (!this.starts.onHeard(link.presence)) return link.destroy('twin')
     const frame = decodeFrameOf(this.schema, bytes)
     countReceived(counters, frame.type, bytes.length)
     this.dialled.get(addressKey(link.peer))?.onHeard()
@@ -258,6 +277,7 @@ export class PeerChannels<Request, Reply> {
     if (left.length === 0) this.accepted.delete(key)
     else this.accepted.set(key, left)
     if (failure !== null) counters.failures[failure] += 1
+    this.starts.leave(closed.presence)
     calls.onLinkClosed(closed)
     this.onDropped(closed.queue.clear(), 'unreachable')
   }

@@ -24,6 +24,8 @@ export type PeerFailure =
   | 'tooLarge'
   /** A connection or POST with a wrong token, cluster, address or incarnation was turned away. */
   | 'stranger'
+  /** Two processes with one life of a replica: the later one was turned away, here or by a peer. */
+  | 'twin'
 
 export type PeerCounters = {
   /** Type of message → how many; also `call`, `callReply`, `ping`, `pong`. */
@@ -55,6 +57,7 @@ export function createPeerCounters(): PeerCounters {
       noRoute: 0,
       tooLarge: 0,
       stranger: 0,
+      twin: 0,
     },
     sentBytes: 0,
     receivedBytes: 0,

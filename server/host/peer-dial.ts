@@ -9,7 +9,7 @@ import type { SecureContextOptions } from 'node:tls'
 import type { Address, Sender } from '../contract.ts'
 import { PEER_CONNECT_AGAIN_MS, PEER_CONNECT_MS } from '../limits.ts'
 import type { PeerFailure } from './peer-counters.ts'
-import { checkAnswerer, type PeerIdentity, peerHeaders } from './peer-identity.ts'
+import { checkAnswerer, type PeerIdentity, peerHeaders, TWIN_STATUS } from './peer-identity.ts'
 
 export const CHANNEL_PROTOCOL = 'shardglass-peer'
 export const CHANNEL_PATH = '/peer/channel'
@@ -21,6 +21,8 @@ export type Dialled =
   | {
       readonly type: 'open'
       readonly peer: Sender
+      /** The id of its process. */
+      readonly start: string
       readonly socket: Duplex
       readonly head: Buffer
     }
@@ -84,12 +86,15 @@ class Dialling {
     request.on('socket', socket => socket.once('connect', () => clearInterval(this.again)))
     request.on('upgrade', (response, socket, head) => {
       attempts.delete(request)
-      const peer = checkAnswerer(identity, response.headers, options.target)
-      if (this.isOver || peer === null) socket.destroy()
-      if (peer === null) this.fail('stranger')
-      else this.finish({ type: 'open', peer, socket, head })
+      const answerer = checkAnswerer(identity, response.headers, options.target)
+      if (this.isOver || answerer === null) socket.destroy()
+      if (answerer === null) return this.fail('stranger')
+      const { from: peer, start } = answerer
+      this.finish({ type: 'open', peer, start, socket, head })
     })
-    request.on('response', () => this.fail('status'))
+    request.on('response', ({ statusCode }) => {
+      this.fail(statusCode === TWIN_STATUS ? 'twin' : 'status')
+    })
     request.on('error', () => this.fail('refused'))
     request.end()
   }

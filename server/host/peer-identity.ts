@@ -7,6 +7,8 @@ import { integer, object, type Schema, text } from './schema.ts'
 
 export type PeerIdentity = {
   readonly self: Sender
+  /** Of this process: see peer-starts.ts. */
+  readonly start: string
   readonly cluster: string
   readonly peerToken: string
 }
@@ -15,7 +17,7 @@ export type PeerIdentity = {
 export type PeerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
 export type Checked =
-  | { readonly type: 'sender'; readonly from: Sender }
+  | { readonly type: 'sender'; readonly from: Sender; readonly start: string }
   | { readonly type: 'refused'; readonly status: number; readonly detail: string }
 
 /** A replica's id, as far as it can be packed into a key. */
@@ -44,13 +46,17 @@ export function peerHeaders(identity: PeerIdentity, to: Address | null): Record<
   }
 }
 
+/** The status with which a process is turned away because another has its name and life. */
+export const TWIN_STATUS = 423
+
 /** What the receiver of a channel says of itself. */
-export function answererHeaders({ self, cluster }: PeerIdentity): Record<string, string> {
+export function answererHeaders({ self, start, cluster }: PeerIdentity): Record<string, string> {
   return {
     'shardglass-cluster': cluster,
     'shardglass-gid': String(self.gid),
     'shardglass-replica': String(self.replica),
     'shardglass-incarnation': self.incarnation,
+    'shardglass-start': start,
   }
 }
 
@@ -59,11 +65,10 @@ export function checkAnswerer(
   identity: PeerIdentity,
   headers: PeerHeaders,
   target: Address | null,
-): Sender | null {
+): { readonly from: Sender; readonly start: string } | null {
   const sender = senderOf(identity, headers)
   if (sender.type === 'refused' || headers['shardglass-cluster'] !== identity.cluster) return null
-  const { from } = sender
-  if (target === null || addressKey(target) === addressKey(from)) return from
+  if (target === null || addressKey(target) === addressKey(sender.from)) return sender
   return null
 }
 
@@ -90,7 +95,11 @@ function senderOf({ self }: PeerIdentity, headers: PeerHeaders): Checked {
   if (gid === self.gid && replica === self.replica) {
     return refused(409, 'the sender has the address of the receiver')
   }
-  return { type: 'sender', from: { gid, replica, incarnation } }
+  const start = headers['shardglass-start']
+  if (start !== undefined && (typeof start !== 'string' || !INCARNATION.test(start))) {
+    return refused(400, 'Shardglass-Start')
+  }
+  return { type: 'sender', from: { gid, replica, incarnation }, start: start ?? '' }
 }
 
 function refused(status: number, detail: string): Checked {

@@ -10,6 +10,7 @@ import { PEER_QUEUE_BYTES_MAX, PEER_QUEUE_FRAMES_MAX, PEER_WINDOW_BYTES } from '
 import { FrameReader } from './frame.ts'
 import type { PeerFailure } from './peer-counters.ts'
 import { PeerQueue } from './peer-queue.ts'
+import type { Presence } from './peer-starts.ts'
 
 /** A frame on its way. */
 export type Outgoing = {
@@ -42,6 +43,7 @@ const TCP_PROBE_MS = 10_000
 export class PeerLink {
   /** Who is at the other end, by the handshake. */
   readonly peer: Sender
+  readonly presence: Presence
   readonly queue: FrameQueue
   isOpen = true
   /** Of the last answered ping, in µs; null before the first. */
@@ -60,8 +62,9 @@ export class PeerLink {
   private readonly handlers: LinkHandlers
   private readonly reader = new FrameReader()
 
-  constructor(peer: Sender, socket: Duplex, queue: FrameQueue, handlers: LinkHandlers) {
-    this.peer = peer
+  constructor(presence: Presence, socket: Duplex, queue: FrameQueue, handlers: LinkHandlers) {
+    this.peer = presence.sender
+    this.presence = presence
     this.socket = socket
     this.queue = queue
     this.handlers = handlers

@@ -17,14 +17,18 @@ import {
   checkPeer,
   type PeerHeaders,
   type PeerIdentity,
+  TWIN_STATUS,
 } from './peer-identity.ts'
 import { PeerPosts } from './peer-posts.ts'
 import { type PostAnswer, PostReceiver, refusal } from './peer-receiver.ts'
+import { OWN_START } from './peer-starts.ts'
 
 export type TransportMode = 'channel' | 'post'
 
 export type TransportOptions<Request, Reply> = {
   readonly self: Sender
+  /** The id of this process, where tests have several in one. */
+  readonly start?: string
   /** Peers of another cluster are turned away. */
   readonly cluster: string
   readonly peerToken: string
@@ -39,6 +43,11 @@ export type TransportOptions<Request, Reply> = {
   onCall(request: Request, done: (reply: Reply) => void, from: Sender): void
   /** An answered ping or post, for histograms. */
   onRoundTrip?(peer: Address, micros: number): void
+  /**
+   * A data directory is used by two processes: that of this peer, which was turned away here, or,
+   * with null, this process's own, which a peer turned away.
+   */
+  onTwin?(peer: Sender | null): void
 }
 
 export interface Transport<Request, Reply> extends PeerCaller<Request, Reply> {
@@ -80,7 +89,7 @@ class PeerTransport<Request, Reply> implements Transport<Request, Reply> {
   constructor(options: TransportOptions<Request, Reply>) {
     const { self, cluster, peerToken, onMessage, onCall } = options
     this.options = options
-    this.identity = { self, cluster, peerToken }
+    this.identity = { self, start: options.start ?? OWN_START, cluster, peerToken }
     this.ownKey = addressKey(self)
     const common = {
       identity: this.identity,
@@ -91,6 +100,7 @@ class PeerTransport<Request, Reply> implements Transport<Request, Reply> {
       onMessage,
       onCall,
       onRoundTrip: options.onRoundTrip ?? (() => {}),
+      onTwin: options.onTwin ?? (() => {}),
     }
     this.channels = new PeerChannels(common)
     this.posts = new PeerPosts(common)
@@ -135,8 +145,11 @@ class PeerTransport<Request, Reply> implements Transport<Request, Reply> {
     if (this.isClosed) return this.refuse(socket, 503, 'stopping')
     const checked = checkPeer(this.identity, headers)
     if (checked.type === 'refused') return this.refuse(socket, checked.status, checked.detail)
+    const presence = this.channels.enter(checked.from, checked.start)
+    if (presence === null)
+      return this.refuse(socket, TWIN_STATUS, 'its data directory is used twice')
     socket.write(switchingProtocols(answererHeaders(this.identity)))
-    this.channels.accept(checked.from, socket, head)
+    this.channels.accept(presence, socket, head)
   }
 
   handlePost(type: string, headers: PeerHeaders, body: Uint8Array): Promise<PostAnswer> {
@@ -207,7 +220,7 @@ class PeerTransport<Request, Reply> implements Transport<Request, Reply> {
   }
 
   private refuse(socket: Duplex, status: number, detail: string): void {
-    this.counters.failures.stranger += 1
+    if (status !== TWIN_STATUS) this.counters.failures.stranger += 1
     const { headers, body } = refusal(status, detail)
     const length = Buffer.byteLength(body)
     const head = `HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: ${length}\r\n`

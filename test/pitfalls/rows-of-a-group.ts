@@ -17,6 +17,7 @@ const walDamage = by('host/wal-damage')
 const walFault = by('host/wal-fault')
 const lmdb = by('host/store-lmdb')
 const identity = by('host/identity')
+const starts = by('host/peer-starts')
 const cluster = by('ops/cluster')
 const simulation = by('simulation/simulation')
 const tidy = by('support/tidy')
@@ -268,7 +269,9 @@ export const GROUP_ROWS: readonly Row[] = [
       identity('another process is refused while one holds it'),
       identity('of many who try at the same time'),
       cluster('a data directory of another node is refused'),
+      starts('the copy that starts later is turned away'),
+      starts('a restart is no copy'),
     ],
-    open: 'a directory that was copied to another machine is the same life twice: nothing fences it',
+    open: 'with POSTs in place of channels, or different peers in reach, a copy is not turned away',
   },
 ]

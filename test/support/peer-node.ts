@@ -34,18 +34,21 @@ export type PeerNodeOptions = {
   readonly incarnation?: string
   readonly port?: number
   readonly onRoundTrip?: (peer: Address, micros: number) => void
+  readonly start?: string
+  readonly onTwin?: (peer: Sender | null) => void
 }
 
 export async function startPeer(options: PeerNodeOptions): Promise<PeerNode> {
-  const { gid = 1, replica, mode = 'channel', incarnation = 'aa' } = options
+  const { gid = 1, replica, mode = 'channel', incarnation = 'aa', ...more } = options
+  const { token, cluster, port: wantedPort, ...rest } = more
   const urls = new Map<string, string>()
   const received: PeerNode['received'] = []
   const requests: ShardkvRequest[] = []
   const self = { gid, replica, incarnation }
   const transport = createTransport({
     self,
-    cluster: options.cluster ?? 'test',
-    peerToken: options.token ?? 'secret',
+    cluster: cluster ?? 'test',
+    peerToken: token ?? 'secret',
     mode,
     calls: shardkvCalls,
     resolve: address => urls.get(`${address.gid}/${address.replica}`) ?? null,
@@ -57,12 +60,12 @@ export async function startPeer(options: PeerNodeOptions): Promise<PeerNode> {
       requests.push(request)
       node.onCall(request, done)
     },
-    ...(options.onRoundTrip === undefined ? {} : { onRoundTrip: options.onRoundTrip }),
+    ...rest,
   })
   const server = createServer()
   const sockets = keepSockets(server)
   route(server, transport)
-  const port = await listen(server, options.port ?? 0)
+  const port = await listen(server, wantedPort ?? 0)
   const shut = () => shutDown(server, sockets)
   const node: PeerNode = {
     transport,
