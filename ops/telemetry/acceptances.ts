@@ -44,24 +44,26 @@ export class Acceptances {
     })
   }
 
-  private tell(told: {
+  /** `acceptor`: not this replica, but one of whose answer this leader tells. */
+  tell(told: {
     readonly slot: number
+    readonly acceptor?: number
     readonly ballot: Ballot
     readonly start: number
     readonly events: readonly SpanEvent[]
     readonly outcome: Attributes
   }): void {
     const { context } = this
-    const { slot, start, events } = told
+    const { slot, start, events, acceptor = context.replica } = told
     const ballot = formatBallot(told.ballot)
     const { traceId, spanId: parentSpanId } = instanceIds(context.log, slot, ballot)
-    const own = { [ATTR.slot]: slot, [ATTR.ballot]: ballot, [ATTR.acceptor]: context.replica }
+    const own = { [ATTR.slot]: slot, [ATTR.ballot]: ballot, [ATTR.acceptor]: acceptor }
     context.spans(
       made({
         name: SPAN.accept,
         kind: 'server',
         traceId,
-        spanId: spanIdOf(`accept/${traceId}/${ballot}/${context.author}/${start}`),
+        spanId: spanIdOf(`accept/${traceId}/${ballot}/${context.author}/${acceptor}/${start}`),
         parentSpanId,
         start,
         end: events.at(-1)?.at ?? start,

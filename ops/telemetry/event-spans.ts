@@ -37,8 +37,8 @@ export class EventSpans {
   constructor(context: SpanContext, startedAt: number) {
     this.context = context
     this.held = new HeldSpans(context)
-    this.instances = new Instances(context)
     this.acceptances = new Acceptances(context)
+    this.instances = new Instances(context, this.acceptances)
     this.elections = new Elections(context)
     this.catchingUp = new CatchingUp(context, startedAt)
     this.handoffs = new Handoffs(context, this.held)

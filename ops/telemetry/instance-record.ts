@@ -64,12 +64,13 @@ export class InstanceRecord implements SpanSource {
     return this.facts.slot
   }
 
-  /** A repeated answer changes nothing. */
-  addLate(timing: AcceptorTiming): void {
-    if (this.facts.acceptors.some(({ replica }) => replica === timing.replica)) return
-    if (this.late?.some(({ replica }) => replica === timing.replica)) return
+  /** False: a repeated answer, which changes nothing. */
+  addLate(timing: AcceptorTiming): boolean {
+    if (this.facts.acceptors.some(({ replica }) => replica === timing.replica)) return false
+    if (this.late?.some(({ replica }) => replica === timing.replica)) return false
     this.late ??= []
     this.late.push(timing)
+    return true
   }
 
   /** Nothing more can come: every member answered, and it was applied. */

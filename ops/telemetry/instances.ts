@@ -3,7 +3,9 @@
 // a node whose archive is away. Slots come in order, so a ring finds them without a map.
 
 import { compareBallots } from '../../server/paxos/ballot.ts'
-import type { PaxosEvent, ProposalFacts } from '../../server/paxos/event.ts'
+import type { AcceptorTiming, PaxosEvent, ProposalFacts } from '../../server/paxos/event.ts'
+import { ATTR, EVENT } from '../trace/span-model.ts'
+import type { Acceptances } from './acceptances.ts'
 import { type Abandoned, type GroupFacts, InstanceRecord, type Phase1 } from './instance-record.ts'
 import type { SpanContext } from './span-context.ts'
 
@@ -18,6 +20,7 @@ const PLACES_LEFT = 256
 
 export class Instances {
   private readonly context: SpanContext
+  private readonly acceptances: Acceptances
   /** Slot modulo its length → the newest record of a slot there. */
   private readonly ring: (InstanceRecord | null)[] = new Array(RING_SLOTS).fill(null)
   /** Not closed yet, oldest first, from `first` on. */
@@ -29,8 +32,9 @@ export class Instances {
   private rejected: Of<'rejected'> | null = null
   private timer: NodeJS.Timeout | null = null
 
-  constructor(context: SpanContext) {
+  constructor(context: SpanContext, acceptances: Acceptances) {
     this.context = context
+    this.acceptances = acceptances
   }
 
   onWon(event: Of<'electionWon'>): void {
@@ -57,9 +61,9 @@ export class Instances {
   onLate({ slot, ballot, timing }: Of<'acceptedLate'>): void {
     const record = this.ring[slot & (RING_SLOTS - 1)]
     if (record === null || record === undefined || record.slot !== slot) return
-    if (record.isClosed || compareBallots(record.facts.ballot, ballot) !== 0) return
-    record.addLate(timing)
-    if (record.isComplete) this.close(record)
+    if (compareBallots(record.facts.ballot, ballot) !== 0 || !record.addLate(timing)) return
+    if (record.isClosed) this.onAnswerTo(record, timing)
+    else if (record.isComplete) this.close(record)
   }
 
   /** Most replicas follow, and have nothing open. */
@@ -152,6 +156,25 @@ export class Instances {
     const { won } = this
     if (origin === 'own' || won === null || slot >= won.barrier) return null
     return compareBallots(won.ballot, ballot) === 0 ? won : null
+  }
+
+  /** An acceptor that was away answers what was proposed meanwhile: the instance's span has left. */
+  private onAnswerTo({ facts }: InstanceRecord, timing: AcceptorTiming): void {
+    const { time } = this.context
+    const { slot, ballot, proposedAt } = facts
+    const { replica: acceptor, at, durableMicros, answeredMicros } = timing
+    this.acceptances.tell({
+      slot,
+      ballot,
+      acceptor,
+      start: time.of(proposedAt),
+      events: [{ name: EVENT.accepted, at: time.of(at), attributes: {} }],
+      outcome: {
+        [ATTR.outcome]: 'late',
+        [ATTR.durable]: durableMicros,
+        [ATTR.answered]: answeredMicros,
+      },
+    })
   }
 
   private close(record: InstanceRecord): void {

@@ -44,13 +44,22 @@ export class ClusterArchive {
     process.once('exit', () => this.child?.kill('SIGKILL'))
   }
 
+  /** Gone at once; it can be started again. */
+  async kill(): Promise<void> {
+    await this.end('SIGKILL')
+  }
+
   async stop(): Promise<void> {
+    await this.client.close()
+    await this.end('SIGTERM')
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<void> {
     const { child } = this
     this.child = null
-    await this.client.close()
     if (child === null) return
     const ended = new Promise(done => child.once('exit', done))
-    child.kill('SIGTERM')
+    child.kill(signal)
     await ended
   }
 }

@@ -119,6 +119,22 @@ test('a repeated or foreign answer changes nothing, and one after the end is ign
   assert.is(steps(collector.spans[0]).filter(name => name === 'accepted').length, 3)
 })
 
+test('an acceptor that was away and answers much later is told beside the span that has left', () => {
+  const collector = leader()
+  collector.tell([decided(7), { type: 'applied', from: 7, to: 7 }], 1_001_000)
+  collector.events.stop()
+  const late = { slot: 7, ballot: BALLOT, timing: timing(2, 9_000_000) }
+  collector.tell([{ type: 'acceptedLate', ...late }], 9_000_000)
+  collector.tell([{ type: 'acceptedLate', ...late }], 9_100_000)
+  const [instance, answer, ...more] = collector.spans
+  assert.equal(more, [])
+  assert.is(answer?.traceId, instance?.traceId)
+  assert.is(answer?.parentSpanId, instance?.spanId)
+  assert.is(answer?.attributes['shardglass.acceptor'], 2)
+  assert.is(answer?.attributes['shardglass.outcome'], 'late')
+  assert.is(answer?.end, wall(9_000_000))
+})
+
 test('in a thin span the gist of the events stands in attributes', () => {
   const collector = leader()
   collector.tell([decided(7), { type: 'applied', from: 7, to: 7 }], 1_001_500)
