@@ -46,6 +46,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     return { incarnation, store: new MemoryStore(), wal: null, records: [], release }
   }
   const directory = await openDataDirectory({ dir: data, cluster, gid, replica, kind })
+  metrics.folder = data
   const logFolder = join(data, 'log')
   mkdirSync(logFolder, { recursive: true, mode: 0o700 })
   const { wal, recovered } = await openWal({

@@ -125,6 +125,23 @@ export const DISK_ALERTS: readonly Alert[] = [
     panel: ['storage', 'Has a disk no room left?'],
   },
   {
+    name: 'ShardglassDiskFilling',
+    expr: [
+      'shardglass_disk_free_bytes / shardglass_disk_size_bytes < 0.1',
+      'or',
+      '(',
+      '  shardglass_disk_free_bytes / shardglass_disk_size_bytes < 0.4',
+      '  and predict_linear(shardglass_disk_free_bytes[1h], 4 * 3600) < 0',
+      ')',
+    ].join('\n'),
+    forSeconds: 300,
+    severity: 'warning',
+    summary: `${WHO}: {{ $value | humanizePercentage }} of its disk is free`,
+    description:
+      'Less than a tenth is free, or less than four tenths and at the rate of the last hour it is full within four hours.',
+    panel: ['storage', 'How much room is left?'],
+  },
+  {
     name: 'ShardglassStoreBehind',
     expr: 'shardglass_paxos_applied_slot - shardglass_paxos_durable_slot > 100000',
     forSeconds: 300,

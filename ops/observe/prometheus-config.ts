@@ -51,8 +51,10 @@ function discovery(url: string, plan: ScrapePlan): string {
 ${authorization(plan, '        ')}`
 }
 
+/** The type is named, since discovery of Prometheus 2.42 sends none otherwise. */
 function authorization({ tokenFile }: ScrapePlan, indent: string): string {
-  return `${indent}authorization:\n${indent}  credentials_file: ${tokenFile}\n`
+  const lines = ['authorization:', '  type: Bearer', `  credentials_file: ${tokenFile}`]
+  return lines.map(line => `${indent}${line}\n`).join('')
 }
 
 function target({ address, role, group, replica }: ScrapeTarget): string {

@@ -27,4 +27,9 @@ export const STORAGE_FAMILIES = {
   ),
   store_layer_bytes: gauge(NODES, 'Bytes of changes in memory that are not on disk yet'),
   store_bytes: gauge(NODES, 'Size of the store, changes in memory included'),
+  disk_free_bytes: gauge(
+    NODES,
+    'Room left on the disk of the data directory; none with storage in memory',
+  ),
+  disk_size_bytes: gauge(NODES, 'Size of that disk'),
 } as const

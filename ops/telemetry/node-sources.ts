@@ -8,7 +8,7 @@ import { tracesOf } from './paxos-sources.ts'
 import type { TraceCounters } from './tracing.ts'
 
 type RequestName = Extract<CommonName, `request${string}`>
-type StorageName = Extract<CommonName, `wal_${string}` | `store_${string}`>
+type StorageName = Extract<CommonName, `${'wal' | 'store' | 'disk'}_${string}`>
 type HostName = Extract<CommonName, `host_${string}` | `transport_${string}` | 'node_info'>
 type SpanName = Extract<CommonName, `trace_${string}`>
 
@@ -58,7 +58,14 @@ export function storageSources(numbers: NodeNumbers): SourcesOf<StorageName> {
     store_full_rounds_total: () => storage.fullRounds,
     store_layer_bytes: () => store.layerBytes ?? store.sizeBytes,
     store_bytes: () => store.sizeBytes,
+    disk_free_bytes: () => ofDisk(storage.space()?.freeBytes),
+    disk_size_bytes: () => ofDisk(storage.space()?.sizeBytes),
   }
+}
+
+/** One series, or none where nothing is on a disk. */
+function ofDisk(value: number | undefined): readonly Sample[] {
+  return value === undefined ? [] : [{ labels: {}, value }]
 }
 
 export function hostSources(numbers: NodeNumbers): SourcesOf<HostName> {

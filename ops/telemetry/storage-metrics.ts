@@ -1,9 +1,14 @@
 // What log and store do to the disk, in plain numbers.
 
+import { statfsSync } from 'node:fs'
 import type { WalWrite } from '../../server/host/wal.ts'
 import { LATENCY_SECONDS, Tally } from '../../server/tally.ts'
 
+export type DiskSpace = { readonly freeBytes: number; readonly sizeBytes: number }
+
 export class StorageMetrics {
+  /** The data directory; null with storage in memory. */
+  folder: string | null = null
   readonly syncs = new Tally(LATENCY_SECONDS)
   syncedBytes = 0
   syncedRecords = 0
@@ -25,6 +30,13 @@ export class StorageMetrics {
 
   onFull(): void {
     this.fullRounds += 1
+  }
+
+  /** Of the disk with the data directory, as programs without special rights see it. */
+  space(): DiskSpace | null {
+    if (this.folder === null) return null
+    const { bsize, bavail, blocks } = statfsSync(this.folder)
+    return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize }
   }
 
   /** The flush, its time counted. */

@@ -129,6 +129,31 @@ export const SERVICE_CASES: readonly AlertCase[] = [
     },
   },
   {
+    alert: 'ShardglassDiskFilling',
+    stepSeconds: 60,
+    fires: {
+      what: 'a fifth is free, and it goes by 1 % in two minutes; a twentieth is free elsewhere',
+      series: {
+        [of('disk_free_bytes')]: '500-5x90',
+        [of('disk_size_bytes')]: '1000x90',
+        [of('disk_free_bytes', { replica: 1 })]: '50x90',
+        [of('disk_size_bytes', { replica: 1 })]: '1000x90',
+      },
+      at: '60m',
+      firing: 2,
+    },
+    spares: {
+      what: 'a fifth is free and stays, half is free and goes',
+      series: {
+        [of('disk_free_bytes')]: '200x90',
+        [of('disk_size_bytes')]: '1000x90',
+        [of('disk_free_bytes', { replica: 1 })]: '800-5x90',
+        [of('disk_size_bytes', { replica: 1 })]: '1000x90',
+      },
+      at: '60m',
+    },
+  },
+  {
     alert: 'ShardglassStoreBehind',
     fires: {
       what: '200,000 slots are not durable',

@@ -79,6 +79,16 @@ const log: readonly Panel[] = [
   },
   {
     kind: 'lines',
+    title: 'How much room is left?',
+    description: 'Free share of the disk with the data directory. Replicas may share a disk.',
+    unit: 'ratio',
+    width: 8,
+    page: '/groups',
+    alerts: ['ShardglassDiskFilling', 'ShardglassDiskFull'],
+    queries: [{ expr: `${chosen('disk_free_bytes')} / ${chosen('disk_size_bytes')}`, legend: WHO }],
+  },
+  {
+    kind: 'lines',
     title: 'Size of the log',
     description: 'All files of the log, those made ahead included. Cut behind the durable store.',
     unit: 'bytes',
