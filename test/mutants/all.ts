@@ -1,5 +1,6 @@
 // The whole list, in the order of the layers.
 
+import { ARCHIVE_MUTANTS } from './archive.ts'
 import { CLIENT_MUTANTS } from './clients.ts'
 import type { Mutant } from './mutant.ts'
 import { PAXOS_MUTANTS } from './paxos.ts'
@@ -13,4 +14,5 @@ export const ALL_MUTANTS: readonly Mutant[] = [
   ...SHELL_MUTANTS,
   ...SHARD_MUTANTS,
   ...CLIENT_MUTANTS,
+  ...ARCHIVE_MUTANTS,
 ]

@@ -7,7 +7,7 @@ export type Mutant = {
   /** Stands in the file exactly once; otherwise the mutant is stale, which counts as a failure. */
   readonly find: string
   readonly replace: string
-  /** Row of the catalogue (test/pitfalls/rows.ts) that it stands for. */
+  /** Row of the catalogue (test/pitfalls/rows.ts) that it stands for, or a part beside it. */
   readonly row: string
   readonly by: Catcher
 }
