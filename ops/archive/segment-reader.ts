@@ -55,6 +55,7 @@ type Row = {
 type Condition = { readonly text: string; readonly values: readonly number[] }
 
 const BLOCKS_CACHED = 24
+const BLOCKS_AT_ONCE = 32
 
 export class SegmentReader {
   readonly number: number
@@ -108,7 +109,9 @@ export class SegmentReader {
     if (condition === null) return { places: [], reachedMicros: null }
     const numbers = (filter.names ?? []).map(name => this.textId(name) ?? 0)
     const isRare = numbers.length > 0 && numbers.every(number => number > COMMON_NAMES.length)
-    if (!isRare) return this.newestByBlock(filter, condition, query)
+    // One view of the segment: blocks that come meanwhile would move the later ones.
+    const view = this.db.transaction(() => this.newestByBlock(filter, condition, query))
+    if (!isRare) return view()
     const text = `SELECT id, start, duration FROM spans WHERE ${condition.text}
       AND name > ${COMMON_NAMES.length} ORDER BY start DESC, id DESC LIMIT ${query.limit}`
     return { places: this.places(text, condition.values), reachedMicros: null }
@@ -138,14 +141,10 @@ export class SegmentReader {
     const base = this.base() ?? 0
     const top = Math.min(filter.toMicros, query.before?.startMicros ?? filter.toMicros) - base
     const found: Place[] = []
-    const blocks = this.all(
-      `SELECT first, count, start_min AS low, start_max AS high FROM blocks
-       WHERE start_max >= ? ORDER BY start_max DESC`,
-      [filter.fromMicros - base],
-    )
     const text = `SELECT id, start, duration FROM spans
       WHERE id >= ? AND id < ? AND ${condition.text}`
-    for (const { first = 0, count = 0, low = 0, high = 0 } of blocks) {
+    for (const block of this.blocksFrom(filter.fromMicros - base)) {
+      const { first = 0, count = 0, low = 0, high = 0 } = block
       if (found.length >= query.limit && isBelow(found, query.limit, base + high)) break
       if (query.isOver()) return { places: found, reachedMicros: base + high }
       if (low > top) continue
@@ -154,6 +153,19 @@ export class SegmentReader {
       found.length = Math.min(found.length, query.limit)
     }
     return { places: found, reachedMicros: null }
+  }
+
+  /** Newest first, as far as they are asked for: a page mostly ends after a few. */
+  private *blocksFrom(start: number): Generator<Row> {
+    for (let offset = 0; ; offset += BLOCKS_AT_ONCE) {
+      const rows = this.all(
+        `SELECT first, count, start_min AS low, start_max AS high FROM blocks
+         WHERE start_max >= ? ORDER BY start_max DESC, first DESC LIMIT ? OFFSET ?`,
+        [start, BLOCKS_AT_ONCE, offset],
+      )
+      yield* rows
+      if (rows.length < BLOCKS_AT_ONCE) return
+    }
   }
 
   /** Null: nothing here can meet it. */
