@@ -101,7 +101,7 @@ export async function startNode<Request, Reply>(
   const auth = createAuth({ tokens, peerHash: hashToken(peerToken) })
   const registry = node.registry(storage)
   const server = await node.serve(auth, registry)
-  const scrapes = await openScrapes(registry, options.metricsListen)
+  const scrapes = await openScrapes(registry, options.metricsListen, life.log)
   const following = followTokens(options.tokensFile, auth, life.log)
   const started = node.started(storage, server, peerToken)
   return {

@@ -3,8 +3,8 @@
 
 /** Seconds: requests and all that is part of one, 0.25 ms … 4.096 s. */
 export const LATENCY_SECONDS = powers({ first: 0.00025, factor: 2, count: 15 })
-/** Seconds: what passes between processes, 0.1 ms … 0.4096 s. */
-export const ROUND_TRIP_SECONDS = powers({ first: 0.0001, factor: 2, count: 13 })
+/** Seconds: what passes between processes, 0.2 ms … 0.4096 s. */
+export const ROUND_TRIP_SECONDS = powers({ first: 0.0002, factor: 2, count: 12 })
 
 export class Tally {
   /** Upper bounds, growing; a value that equals one is below it. */

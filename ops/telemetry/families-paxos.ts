@@ -59,8 +59,8 @@ export const PAXOS_FAMILIES = {
   paxos_phase_duration_seconds: histogram(
     NODES,
     LATENCY,
-    'Parts of an instance on the leader: its oldest command waits, a quorum accepts, it is applied and answered',
-    { phase: ['queue', 'accept', 'apply'] },
+    'Around an instance, on the leader: its oldest command waits before it; after it, it is applied and answered',
+    { phase: ['queue', 'apply'] },
   ),
   paxos_peer_answer_seconds: histogram(
     NODES,

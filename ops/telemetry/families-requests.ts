@@ -39,10 +39,13 @@ export const REQUEST_FAMILIES = {
     op: BATCH_OPS,
     code: ANSWER_CODES,
   }),
+  operations_total: counter(GROUPS, 'Key operations that this node answered its clients', {
+    kind: ['read', 'write'],
+  }),
   shard_operations_total: counter(
     GROUPS,
-    'Key operations that this node answered its clients, by shard; not where there are over 256 shards',
-    { shard: SHARDS, kind: ['read', 'write'] },
+    'The same by shard; not where there are over 256 shards',
+    { shard: SHARDS },
   ),
   duplicate_requests_total: counter(
     GROUPS,

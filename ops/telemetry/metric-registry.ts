@@ -35,8 +35,10 @@ export interface MetricRegistry {
 
 /** Text is made for no longer than this before the event loop has its turn. */
 const SLICE_MS = 1
-/** prom-client's own, which are left out: open handles are no totals, and lag is measured otherwise. */
-const UNWANTED = /^nodejs_(eventloop_lag|active_)/
+/** prom-client's own, which are left out: lag is measured otherwise, open handles are no totals, and
+ * the heap's parts are two dozen series that nobody asks for. */
+const UNWANTED = /^nodejs_(eventloop_lag|active_|heap_space_)/
+const GC_SECONDS = [0.001, 0.01, 0.1, 1]
 /** Its monitor of the event loop wakes the process this often, in ms; it cannot be left out. */
 const MONITOR_MS = 3_600_000
 
@@ -62,7 +64,7 @@ export function createRegistry<Kind extends ProcessKind>(
     const source = given.get(key)
     if (source === undefined) throw new Error(`no source for the metric ${key}`)
     const name = PREFIX + key
-    const common = { name, help: family.help, source }
+    const common = { name, help: family.help, source: withZeros(family, source) }
     registries.text.registerMetric(familyOf(family, { ...common, printedName: name }))
     // OpenMetrics names a counter without what its samples end in.
     const printedName = family.type === 'counter' ? name.replace(/_total$/, '') : name
@@ -99,7 +101,11 @@ type AnyRegistry = Pick<Registry, 'getMetricsAsArray' | 'getSingleMetricAsString
 function addDefaults(registries: Registries): void {
   const { text, openMetrics } = registries
   const ours = new Set(text.getMetricsAsArray().map(({ name }) => name))
-  collectDefaultMetrics({ register: text, eventLoopMonitoringPrecision: MONITOR_MS })
+  collectDefaultMetrics({
+    register: text,
+    eventLoopMonitoringPrecision: MONITOR_MS,
+    gcDurationBuckets: GC_SECONDS,
+  })
   for (const { name, help } of text.getMetricsAsArray()) {
     const metric = text.getSingleMetric(name)
     if (UNWANTED.test(name)) text.removeSingleMetric(name)
@@ -203,6 +209,42 @@ type Exemplar = {
   readonly value: number
   /** Unix time in seconds. */
   readonly timestamp: number
+}
+
+/** So many series of a counter are there from the start. */
+const ZEROS_MAX = 16
+
+/**
+ * A counter that comes up with its first value seems not to have grown: where its labels allow but a
+ * few series, all are exported from the first scrape on.
+ */
+function withZeros(family: Family, source: AnySource): AnySource {
+  const combinations = combinationsOf(family)
+  if (family.type !== 'counter' || combinations.length > ZEROS_MAX) return source
+  return () => {
+    const read = source()
+    if (typeof read === 'number' || read instanceof Tally) return read
+    const found = [...read]
+    const known = new Set(found.map(({ labels }) => wordsOf(family, labels)))
+    const missing = combinations.filter(labels => !known.has(wordsOf(family, labels)))
+    return [...found, ...missing.map(labels => ({ labels, value: 0 }))]
+  }
+}
+
+/** Every set of labels that a family may have; none where a label's values are not listed. */
+function combinationsOf({ labels }: Family): readonly Record<string, string>[] {
+  let all: Record<string, string>[] = [{}]
+  for (const [label, values] of Object.entries(labels)) {
+    const listed = 'max' in values ? [] : values
+    all = all.flatMap(one => listed.map(value => ({ ...one, [label]: value })))
+  }
+  return all
+}
+
+function wordsOf({ labels }: Family, given: Labels): string {
+  return Object.keys(labels)
+    .map(label => given[label])
+    .join(' ')
 }
 
 /** Of one family. */

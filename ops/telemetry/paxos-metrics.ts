@@ -47,7 +47,6 @@ export class PaxosMetrics {
   readonly ownInstances = new MarkedTally(LATENCY_SECONDS)
   readonly settledInstances = new MarkedTally(LATENCY_SECONDS)
   readonly queuePhase = new Tally(LATENCY_SECONDS)
-  readonly acceptPhase = new Tally(LATENCY_SECONDS)
   readonly applyPhase = new Tally(LATENCY_SECONDS)
   readonly batchCommands = new Tally(COUNT)
   readonly batchBytes = new Tally(SIZE)
@@ -158,7 +157,6 @@ export class PaxosMetrics {
     const seconds = (decidedAt - proposedAt) / SECOND
     const tally = origin === 'own' ? this.ownInstances : this.settledInstances
     tally.addMarked(seconds, slot, Date.now())
-    this.acceptPhase.add(seconds)
     if (queuedAt > 0) this.queuePhase.add((proposedAt - queuedAt) / SECOND)
     if (origin !== 'noop') {
       this.batchCommands.add(commands)

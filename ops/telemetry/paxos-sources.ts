@@ -1,6 +1,7 @@
 // The metrics of a replica's Paxos side, read from its status and from what its events came to.
 
 import type { ReplicaStatus } from '../../server/contract.ts'
+import type { Tally } from '../../server/tally.ts'
 import { instanceTraceId } from '../trace/span-model.ts'
 import { by, type Sample, type SourcesOf, spreadBy } from './metric-sources.ts'
 import { named } from './named-counts.ts'
@@ -37,7 +38,6 @@ export function instanceSources(numbers: NodeNumbers): SourcesOf<InstanceName> {
     paxos_phase_duration_seconds: () =>
       spreadBy('phase', [
         ['queue', paxos.queuePhase],
-        ['accept', paxos.acceptPhase],
         ['apply', paxos.applyPhase],
       ]),
     paxos_batch_commands: () => paxos.batchCommands,
@@ -67,10 +67,10 @@ export function paxosSources(numbers: NodeNumbers): SourcesOf<PaxosName> {
     paxos_ready_after_seconds: () => paxos.readyAfter / SECOND,
     snapshots_total: () => by('op', paxos.snapshots.entries()),
     snapshot_bytes_total: () => by('op', paxos.snapshotBytes.entries()),
-    snapshot_duration_seconds: () => spreadBy('op', Object.entries(paxos.snapshotDurations)),
+    snapshot_duration_seconds: () => spreadBy('op', used(paxos.snapshotDurations)),
     reads_total: () =>
       by('path', [...Object.entries(paxos.reads), ['stale', numbers.traffic.staleReads]]),
-    read_wait_seconds: () => spreadBy('path', Object.entries(paxos.readWaits)),
+    read_wait_seconds: () => spreadBy('path', used(paxos.readWaits)),
   }
 }
 
@@ -84,6 +84,11 @@ type StandingName =
   | 'paxos_members'
   | 'paxos_ballot_round'
   | 'paxos_leader_contact_age_seconds'
+
+/** Those with any value: most nodes never have the others, and each is 18 series. */
+function used(tallies: Readonly<Record<string, Tally>>): (readonly [string, Tally])[] {
+  return Object.entries(tallies).filter(([, { counts }]) => counts.some(count => count > 0))
+}
 
 /** How the replica stands at this moment. */
 function standingSources({ status }: NodeNumbers): SourcesOf<StandingName> {

@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { HEADERS_TIMEOUT_MS } from '../../server/limits.ts'
 import { Refusal } from '../life.ts'
+import type { Log } from '../log.ts'
 import type { MetricRegistry } from './metric-registry.ts'
 import { formatFor, headersOf } from './metrics-route.ts'
 
@@ -14,10 +15,14 @@ export type ScrapeListener = { readonly port: number; close(): Promise<void> }
 export async function openScrapes(
   registry: MetricRegistry,
   address: Address | undefined,
+  log: Log,
 ): Promise<ScrapeListener | null> {
   if (address === undefined) return null
   try {
-    return await listenForScrapes(registry, address)
+    const listener = await listenForScrapes(registry, address)
+    const host = address.host.includes(':') ? `[${address.host}]` : address.host
+    log('info', 'metrics without a token', { url: `http://${host}:${listener.port}` })
+    return listener
   } catch (cause) {
     const { host, port } = address
     throw new Refusal(`cannot listen on ${host}:${port} for metrics`, { cause })

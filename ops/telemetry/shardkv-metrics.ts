@@ -24,6 +24,11 @@ export function shardkvSources(numbers: ShardkvNumbers): OwnSources {
     ...byShard(numbers),
     ...onTheMove(numbers),
     batch_operations_total: () => outcomes(traffic.batchOps()),
+    operations_total: () =>
+      by('kind', [
+        ['read', traffic.reads],
+        ['write', traffic.writes],
+      ]),
     duplicate_requests_total: () => shards.repeated,
     client_sessions: () => status().sessions,
     sessions_retired_total: () => shards.retired,
@@ -64,13 +69,8 @@ function servingShards({ shards }: ShardkvStatus, count: number): Iterable<Sampl
   )
 }
 
-function* operations({ shardReads, shardWrites }: Traffic): Iterable<Sample> {
-  for (const [shard, value] of shardReads.entries()) {
-    yield { labels: { shard: String(shard), kind: 'read' }, value }
-  }
-  for (const [shard, value] of shardWrites.entries()) {
-    yield { labels: { shard: String(shard), kind: 'write' }, value }
-  }
+function operations({ shardOps }: Traffic): Iterable<Sample> {
+  return by('shard', shardOps.entries())
 }
 
 type OnTheMove = Extract<keyof ShardkvSources, `handoff${string}`>

@@ -48,9 +48,7 @@ export function countRun(
 ): void {
   const type = reply?.type
   if (type !== 'ok' && type !== 'noSuchKey' && type !== 'conditionFailed') return
-  if (request.type === 'write') return traffic.shardWrites.add(shard)
-  traffic.shardReads.add(shard)
-  if (reply?.staleMicros !== undefined) traffic.staleReads += 1
+  traffic.ran(shard, request.type === 'get', reply?.staleMicros !== undefined)
 }
 
 const VALUE_HEADERS = [

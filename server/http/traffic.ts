@@ -31,12 +31,15 @@ export class Traffic {
   ended = 0
   bytesIn = 0
   bytesOut = 0
+  /** Key operations that were run for this node's clients. */
+  reads = 0
+  writes = 0
+  /** Of the reads, those that ask for no safety. */
   staleReads = 0
   /** op → duration in seconds, each marked with the slot that decided it where this group did. */
   readonly durations: ReadonlyMap<RequestOp, MarkedTally>
-  /** shard → operations that were run for this node's clients. */
-  readonly shardReads = new Counts()
-  readonly shardWrites = new Counts()
+  /** shard → reads and writes. */
+  readonly shardOps = new Counts()
   private readonly gid: number
   private readonly outcomes = new Outcomes(REQUEST_OPS)
   private readonly batched = new Outcomes(BATCH_OPS)
@@ -75,6 +78,16 @@ export class Traffic {
     this.begun += 1
     this.ended += 1
     this.outcomes.add('other', code)
+  }
+
+  /** A key operation that was run, whether asked for alone or in a batch. */
+  ran(shard: number, isRead: boolean, isStale: boolean): void {
+    this.shardOps.add(shard)
+    if (!isRead) this.writes += 1
+    else {
+      this.reads += 1
+      if (isStale) this.staleReads += 1
+    }
   }
 
   /** One operation of a batch request. */

@@ -15,7 +15,7 @@ function counts(traffic: Traffic): Record<string, number> {
   return Object.fromEntries(all)
 }
 
-function shardsOf(counted: Traffic['shardReads']): number {
+function shardsOf(counted: Traffic['shardOps']): number {
   return [...counted.entries()].reduce((sum, [, count]) => sum + count, 0)
 }
 
@@ -58,9 +58,8 @@ test('requests count by operation and outcome, and each ends once', async () => 
   assert.is(traffic.ended, 12)
   assert.is(traffic.bytesIn, 4 + 1 + 1)
   assert.ok(traffic.bytesOut > 4 + 4 + 4)
-  assert.is(shardsOf(traffic.shardReads), 3)
-  assert.is(shardsOf(traffic.shardWrites), 4)
-  assert.is(traffic.staleReads, 1)
+  assert.is(shardsOf(traffic.shardOps), 7)
+  assert.equal([traffic.reads, traffic.writes, traffic.staleReads], [3, 4, 1])
 })
 
 test('the time is that of operations that were run, marked with the slot of writes', async () => {
@@ -133,8 +132,8 @@ test('operations of a batch count on their own, those that are left out too', as
     'cas condition-failed': 1,
   })
   assert.equal(counts(traffic), { 'batch ok': 2 })
-  assert.is(shardsOf(traffic.shardReads), 2)
-  assert.is(shardsOf(traffic.shardWrites), 3)
+  assert.is(shardsOf(traffic.shardOps), 5)
+  assert.equal([traffic.reads, traffic.writes], [2, 3])
 })
 
 test('a request is in flight until its answer, or until its client goes away', async () => {

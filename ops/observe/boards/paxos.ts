@@ -199,7 +199,10 @@ const instances: readonly Panel[] = [
     width: 8,
     page: '/instances?order=slowest',
     alerts: ['ShardglassSlowRequests'],
-    queries: [{ expr: meanOf('paxos_phase_duration_seconds', 'phase'), legend: '{{phase}}' }],
+    queries: [
+      { expr: meanOf('paxos_phase_duration_seconds', 'phase'), legend: '{{phase}}' },
+      { expr: meanOf('paxos_instance_duration_seconds', ''), legend: 'accept' },
+    ],
   },
   {
     kind: 'lines',

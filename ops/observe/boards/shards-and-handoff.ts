@@ -268,7 +268,7 @@ const shards: readonly Panel[] = [
     width: 12,
     page: '/',
     queries: [
-      { expr: sumBy('group, kind', rateOf('shard_operations_total')), legend: `${GROUP} {{kind}}` },
+      { expr: sumBy('group, kind', rateOf('operations_total')), legend: `${GROUP} {{kind}}` },
     ],
   },
   {
