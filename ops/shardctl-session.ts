@@ -23,6 +23,7 @@ export type GlobalOptions = {
   readonly archive?: string
   readonly token?: string
   readonly tokenFile?: string
+  readonly traceparent?: string
   readonly timeout: string
   readonly json?: boolean
 }
@@ -53,13 +54,16 @@ export function openSession(options: GlobalOptions): Session {
   const shardmasters = given ?? local.shardmasters
   const token = tokenOf(options, local)
   const timeoutMs = timeoutOf(options.timeout)
+  const { traceparent } = options
+  const trace = traceparent === undefined ? {} : { traceParent: traceparent }
   const usesEndpoints = endpoints !== null && given === null
   const clerk = new Clerk({
+    ...trace,
     token,
     timeoutMs,
     ...(usesEndpoints ? { endpoints } : { shardmasters }),
   })
-  const masters = new ShardmasterClient({ shardmasters, token, timeoutMs })
+  const masters = new ShardmasterClient({ ...trace, shardmasters, token, timeoutMs })
   const isLocal = given === null && endpoints === null
   const localNodes = isLocal ? local.nodes.map(({ url }) => url) : []
   return {

@@ -49,6 +49,11 @@ const program = new Command('shardctl')
   .addOption(flag('--archive <url>', 'base URL of the trace archive, for trace'))
   .addOption(flag('--token <token>', 'bearer token'))
   .addOption(flag('--token-file <path>', 'file with the bearer token'))
+  .addOption(
+    new Option('--traceparent <value>', 'W3C trace that what is asked belongs to').env(
+      'TRACEPARENT',
+    ),
+  )
   .addOption(flag('--timeout <seconds>', 'give up after so long').default('10'))
   .option('--json', 'results (and errors) as JSON')
   .addHelpText('after', HELP)

@@ -26,7 +26,7 @@ const DELAY_MS = 250
 /** Making and encoding so many takes 3 ms, for which all else has to wait. */
 const BATCH_SPANS = 128
 const RETRY_MS_MIN = 500
-const RETRY_MS_MAX = 10_000
+const RETRY_MS_MAX = 5_000
 
 export class SpanExport {
   readonly queue: SpanQueue
@@ -35,6 +35,10 @@ export class SpanExport {
   private readonly options: ExportOptions
   private timer: NodeJS.Timeout | null = null
   private sending: Promise<void> | null = null
+  private underWay: readonly Queued[] = []
+  /** Ends every wait; resolved when the end has come. */
+  private hurry: () => void = () => undefined
+  private readonly hurried: Promise<'hurry'>
   private retryMs: number
   private isReachable = true
   private isStopping = false
@@ -43,6 +47,14 @@ export class SpanExport {
     this.options = options
     this.queue = new SpanQueue(options.bounds ?? QUEUE_BOUNDS)
     this.retryMs = options.retryMsMin ?? RETRY_MS_MIN
+    this.hurried = new Promise(resolve => {
+      this.hurry = () => resolve('hurry')
+    })
+  }
+
+  /** Spans that are not sent yet. */
+  get waiting(): number {
+    return this.queue.size + this.underWay.length
   }
 
   add(source: SpanSource): void {
@@ -52,21 +64,21 @@ export class SpanExport {
     else this.arm(this.options.delayMs ?? DELAY_MS)
   }
 
-  /** Sends what waits, for up to `graceMs`; what is left then is counted as dropped. */
+  /**
+   * Sends what waits, for up to `graceMs`; what is left then is counted as dropped. Whatever was
+   * being waited for, the batch under way is tried once more at once: receivers know doubles.
+   */
   async stop(graceMs: number): Promise<void> {
     this.isStopping = true
-    const end = new Promise<void>(resolve => setTimeout(resolve, graceMs).unref())
-    let isOver = false
-    void end.then(() => {
-      isOver = true
-    })
-    this.wake()
-    while (!isOver && (this.sending !== null || this.queue.size > 0)) {
+    this.hurry()
+    const end = new Promise<'over'>(resolve => setTimeout(() => resolve('over'), graceMs))
+    while (this.sending !== null || this.queue.size > 0) {
       if (this.sending === null) this.begin()
-      await Promise.race([this.sending, end])
+      if ((await Promise.race([this.sending, end])) === 'over') break
     }
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
+    this.end('dropped')
     this.queue.count(this.queue.take(Number.POSITIVE_INFINITY), 'dropped')
   }
 
@@ -91,19 +103,25 @@ export class SpanExport {
   }
 
   private async sendBatch(batch: readonly Queued[]): Promise<void> {
+    this.underWay = batch
     const send = this.options.send(batch.map(({ source, isThin }) => source.span(isThin)))
-    for (;;) {
+    while (this.underWay === batch) {
+      const isLast = this.isStopping
       const startedAt = performance.now()
-      const sent = await send()
+      const sent = await (isLast ? send() : Promise.race([send(), this.hurried]))
+      if (sent === 'hurry') continue
       this.sendings.add((performance.now() - startedAt) / 1000)
-      if (sent !== 'unreachable') {
-        this.noteReachable(true)
-        return this.queue.count(batch, sent === 'sent' ? 'sent' : 'failed')
-      }
-      this.noteReachable(false)
-      if (this.isStopping) return this.queue.count(batch, 'dropped')
-      await this.pause()
+      this.noteReachable(sent !== 'unreachable')
+      if (sent !== 'unreachable') this.end(sent === 'sent' ? 'sent' : 'failed')
+      else if (isLast) this.end('dropped')
+      else await Promise.race([this.pause(), this.hurried])
     }
+  }
+
+  /** Counts the batch under way, once. */
+  private end(fate: 'sent' | 'dropped' | 'failed'): void {
+    this.queue.count(this.underWay, fate)
+    this.underWay = []
   }
 
   private noteReachable(isReachable: boolean): void {
@@ -114,17 +132,9 @@ export class SpanExport {
     onReachable?.(isReachable)
   }
 
-  private wake: () => void = () => undefined
-
   /** With jitter: all nodes lost the same receiver at the same time. */
   private pause(): Promise<void> {
-    return new Promise(resolve => {
-      const timer = setTimeout(resolve, this.retryMs * (0.75 + Math.random() / 2))
-      timer.unref()
-      this.wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
+    const waitMs = this.retryMs * (0.75 + Math.random() / 2)
+    return new Promise(resolve => setTimeout(resolve, waitMs).unref())
   }
 }

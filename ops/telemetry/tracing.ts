@@ -124,7 +124,7 @@ function countersOf(exports: readonly SpanExport[]): TraceCounters {
   const total = (of: (one: SpanExport) => number) => exports.reduce((sum, one) => sum + of(one), 0)
   return {
     spans,
-    queued: total(({ queue }) => queue.size),
+    queued: total(({ waiting }) => waiting),
     sendings: exports.map(({ sendings }) => sendings),
   }
 }

@@ -34,6 +34,8 @@ export type ClerkOptions = {
   readonly timeoutMs?: number
   /** One attempt at one node, in ms. */
   readonly attemptTimeoutMs?: number
+  /** W3C traceparent: all that this Clerk asks for belongs to that trace. */
+  readonly traceParent?: string
 }
 
 export type Entry = { readonly value: Buffer; readonly version: number }
@@ -238,6 +240,7 @@ export class Clerk {
     const headers = {
       ...direct,
       authorization: `Bearer ${options.token}`,
+      ...(options.traceParent === undefined ? {} : { traceparent: options.traceParent }),
       'shardglass-timeout-ms': String(attemptTimeoutMs),
     }
     const queue = new NodeQueue({ base, connections, numbering, headers, attemptTimeoutMs })

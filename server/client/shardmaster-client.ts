@@ -19,6 +19,8 @@ export type ShardmasterClientOptions = {
   readonly timeoutMs?: number
   /** One attempt at one shardmaster, in ms: a silent one must not use up the call's time. */
   readonly attemptTimeoutMs?: number
+  /** W3C traceparent: all that this client asks for belongs to that trace. */
+  readonly traceParent?: string
 }
 
 export type ChangeOptions = CallOptions & {
@@ -102,7 +104,9 @@ export class ShardmasterClient {
     decode: (value: unknown) => T | null,
   ): Promise<T> {
     const isWrite = request.method !== 'GET' && !request.path.includes('dryRun=true')
-    const headers = { ...request.headers, authorization: `Bearer ${this.options.token}` }
+    const { token, traceParent } = this.options
+    const trace = traceParent === undefined ? {} : { traceparent: traceParent }
+    const headers = { ...request.headers, ...trace, authorization: `Bearer ${token}` }
     const timeoutMs = options.timeoutMs ?? this.options.timeoutMs ?? REQUEST_TIMEOUT_MS
     const attemptMs = this.options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS
     return untilDone({ timeoutMs, signal: options.signal }, async leftMs => {

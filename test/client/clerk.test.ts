@@ -56,6 +56,16 @@ test('a repeated write keeps its number, the next one has the next', async () =>
   assert.is(kv.got[0]!.headers.authorization, 'Bearer t')
 })
 
+test("a clerk's traceparent goes with all that it asks for, at shardmasters too", async () => {
+  const kv = await node(() => OK)
+  const traceParent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+  const { clerk, master } = await clerkOf([kv], { traceParent })
+  await clerk.put('a', 'x')
+  await Promise.all([clerk.put('b', 'x'), clerk.put('c', 'x').catch(() => null)])
+  for (const { headers } of [...kv.got, ...master.got]) assert.is(headers.traceparent, traceParent)
+  assert.ok(kv.got.length >= 2 && master.got.length >= 1)
+})
+
 test('a write whose answer was lost fails as unknown, whatever is said later', async () => {
   const kv = await node((_, count) =>
     count === 1 ? 'reset' : refusal(503, 'no-leader', { outcome: 'not_applied' }),

@@ -152,6 +152,30 @@ test('at the end what waits is sent within the grace, and what cannot be is coun
   assert.is(lost.queue.size, 0)
 })
 
+test('a stop does not wait for an attempt that hangs: the batch is tried once more', async () => {
+  const got: number[] = []
+  let tries = 0
+  const send = (spans: readonly Span[]) => (): Promise<Sent> => {
+    tries += 1
+    if (tries === 1) return new Promise(() => undefined)
+    got.push(spans.length)
+    return Promise.resolve('sent')
+  }
+  const out = new SpanExport({ send, delayMs: 1 })
+  for (let count = 0; count < 5; count++) out.add(source())
+  await until(() => tries === 1)
+  out.add(source())
+  await out.stop(1_000)
+  assert.equal(got, [5, 1])
+  assert.is(out.queue.counters[SPAN.instance].exported, 6)
+  const stuck = new SpanExport({ send: () => () => new Promise(() => undefined), delayMs: 1 })
+  stuck.add(source())
+  await until(() => stuck.queue.size === 0)
+  stuck.add(source())
+  await stuck.stop(50)
+  assert.is(stuck.queue.counters[SPAN.instance].dropped, 2)
+})
+
 const RESOURCE = {
   cluster: 'c',
   kind: 'shardkv',
