@@ -1,7 +1,7 @@
 // Where what stands in a group's store. All that belongs to a shard, data and sessions, is one range
 // of keys, so that it can be handed over and deleted as one.
 
-import { ByteReader, type ByteString, ByteWriter } from '../bytes.ts'
+import { type ByteString, DecodeError } from '../bytes.ts'
 import { prefixRange, type StoreRange } from '../store.ts'
 
 /** The adopted configuration. */
@@ -69,15 +69,52 @@ export function isData(relative: ByteString): boolean {
   return relative.startsWith(DATA)
 }
 
-/** A value in the store: the version first. */
-export type Versioned = { readonly version: number; readonly value: Uint8Array }
-
-export function encodeVersioned(version: number, value: Uint8Array): Uint8Array {
-  return new ByteWriter(value.length + 8).uint(version).raw(value).done()
+/** A value in the store: the version first, in bytes of seven bits as ByteWriter writes it. */
+export type Versioned = {
+  readonly version: number
+  readonly stored: Uint8Array
+  /** Where in `stored` the value begins. */
+  readonly start: number
 }
 
-export function decodeVersioned(bytes: Uint8Array): Versioned {
-  const reader = new ByteReader(bytes)
-  const version = reader.uint()
-  return { version, value: reader.raw(reader.remaining) }
+const MORE = 128
+/** 2^53 has no more bytes of seven bits. */
+const HEAD_BYTES_MAX = 8
+
+/** Written by hand, like its reading: both are on the way of every write. */
+export function encodeVersioned(version: number, value: Uint8Array): Uint8Array {
+  let head = 1
+  for (let rest = version; rest >= MORE; rest = Math.floor(rest / MORE)) head += 1
+  const stored = Buffer.allocUnsafe(head + value.length)
+  let rest = version
+  for (let at = 0; at < head - 1; at++) {
+    stored[at] = (rest % MORE) + MORE
+    rest = Math.floor(rest / MORE)
+  }
+  stored[head - 1] = rest
+  stored.set(value, head)
+  return stored
+}
+
+/** The value itself stays where it is: most who ask need its length alone. */
+export function decodeVersioned(stored: Uint8Array): Versioned {
+  let version = 0
+  let scale = 1
+  for (let at = 0; at < HEAD_BYTES_MAX; at++) {
+    const byte = stored[at]
+    if (byte === undefined) throw new DecodeError('value without a version')
+    version += (byte % MORE) * scale
+    if (byte < MORE) return { version, stored, start: at + 1 }
+    scale *= MORE
+  }
+  throw new DecodeError('version too long')
+}
+
+/** A view on what is stored. */
+export function storedValue({ stored, start }: Versioned): Uint8Array {
+  return stored.subarray(start)
+}
+
+export function storedLength({ stored, start }: Versioned): number {
+  return stored.length - start
 }

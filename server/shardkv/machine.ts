@@ -14,7 +14,14 @@ import type { ShardkvEvent } from './event.ts'
 import { Expiry } from './expiry.ts'
 import { canAdopt, Follow } from './follow.ts'
 import { Handoff } from './handoff.ts'
-import { dataKey, decodeVersioned, isData, relativeKey, shardRangeAfter } from './keyspace.ts'
+import {
+  dataKey,
+  decodeVersioned,
+  isData,
+  relativeKey,
+  shardRangeAfter,
+  storedValue,
+} from './keyspace.ts'
 import { OpenSessions } from './open-sessions.ts'
 import type { ShardkvRequest } from './operation.ts'
 import { Receiver } from './receive.ts'
@@ -122,8 +129,8 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     const slot = this.appliedSlot
     const stored = context.store.get(dataKey(shard, key))
     if (stored === undefined) return { type: 'noSuchKey', slot }
-    const { version, value } = decodeVersioned(stored)
-    return { type: 'ok', version, value, slot }
+    const versioned = decodeVersioned(stored)
+    return { type: 'ok', version: versioned.version, value: storedValue(versioned), slot }
   }
 
   apply(
@@ -168,8 +175,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     const shard = this.state.shardOfKey(request.key)
     const refusal = this.state.refusal(shard)
     if (refusal !== null || shard === null) return refusal ?? { type: 'noGroup', config: 0 }
-    const before = this.state.shard(shard)
-    const result = runWrite(request, before, {
+    const result = runWrite(request, this.state.shard(shard), {
       shard,
       applied,
       transaction,
@@ -178,7 +184,7 @@ export class ShardkvMachine implements Machine<ShardkvRequest, ShardkvReply> {
     })
     if (result.isRepeated) context.event({ type: 'requestRepeated', shard })
     if (result.isNewSession) this.state.sessions.add(shard, 1)
-    if (result.state !== before) this.state.setShard(shard, result.state)
+    if (result.isChanged) this.state.countChanged(shard)
     return result.reply
   }
 

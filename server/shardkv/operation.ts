@@ -45,12 +45,24 @@ const OPS = ['put', 'delete', 'puthash'] as const
 const CONDITIONS = ['none', 'ifVersion', 'ifAbsent', 'ifPresent'] as const
 const EMPTY = new Uint8Array(0)
 
+/** op → the hash of what precedes the key where there is no condition, as nearly always. */
+const PLAIN_HEADS: Readonly<Record<Write['op'], number>> = {
+  put: fnv1a('put none 0 '),
+  delete: fnv1a('delete none 0 '),
+  puthash: fnv1a('puthash none 0 '),
+}
+
 /** Identifies the content of a write, so that a number used twice for different things is noticed. */
 export function fingerprintOf(request: WriteRequest): number {
   const { key, write, condition } = request
-  const version = condition.type === 'ifVersion' ? condition.version : 0
-  const head = fnv1a(`${write.op} ${condition.type} ${version} ${key}`)
+  const head = fnv1a(key, headOf(write, condition))
   return write.op === 'delete' ? head : fnv1aBytes(write.value, head)
+}
+
+function headOf({ op }: Write, condition: Condition): number {
+  if (condition.type === 'none') return PLAIN_HEADS[op]
+  const version = condition.type === 'ifVersion' ? condition.version : 0
+  return fnv1a(`${op} ${condition.type} ${version} `)
 }
 
 export function writeWriteRequest(writer: ByteWriter, request: WriteRequest): ByteWriter {

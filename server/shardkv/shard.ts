@@ -22,13 +22,16 @@ export type ShardState = {
   readonly cursor: ByteString
   /** The newest configuration in which it was taken over here, 0 if never. */
   readonly installed: number
-  /** Of the data held: keys, bytes of keys and values, and the counter of writes (versions). */
-  readonly keys: number
-  readonly bytes: number
-  readonly version: number
+  /**
+   * Of the data held: keys, bytes of keys and values, and the counter of writes (versions). A write
+   * changes these three in place: a new record for each would be a good part of what it costs.
+   */
+  keys: number
+  bytes: number
+  version: number
 }
 
-export const ABSENT: ShardState = {
+export const ABSENT: Readonly<ShardState> = {
   phase: 'absent',
   config: 0,
   gid: 0,

@@ -72,6 +72,11 @@ export class GroupState {
     this.dirty.add(shard)
   }
 
+  /** The counters in the shard's record were changed in place. */
+  countChanged(shard: number): void {
+    this.dirty.add(shard)
+  }
+
   private keep(shard: number, state: ShardState): void {
     const isMovedAgain = this.shards.get(shard)?.config !== state.config
     this.shards.set(shard, state)

@@ -10,6 +10,8 @@ import {
   decodeVersioned,
   encodeVersioned,
   sessionKey,
+  storedLength,
+  storedValue,
   type Versioned,
 } from './keyspace.ts'
 import type { OpenSessions } from './open-sessions.ts'
@@ -19,8 +21,8 @@ import type { ShardState } from './shard.ts'
 
 export type WriteResult = {
   readonly reply: RunReply | RefusedReply
-  /** The shard's record after it. */
-  readonly state: ShardState
+  /** The shard's record is another one now. */
+  readonly isChanged: boolean
   readonly isRepeated: boolean
   /** It is the first that its client did here. */
   readonly isNewSession: boolean
@@ -28,7 +30,7 @@ export type WriteResult = {
 
 const EMPTY = new Uint8Array(0)
 
-/** The shard must be serving: the caller checked, in the same apply. */
+/** The shard must be serving: the caller checked, in the same apply. Counts in its record. */
 export function runWrite(
   request: WriteRequest,
   state: ShardState,
@@ -47,16 +49,17 @@ export function runWrite(
   const fingerprint = fingerprintOf(request)
   const known = session.lookUp(id, fingerprint)
   if (known.type === 'repeated') {
-    return { reply: decodeRunReply(known.reply), state, isRepeated: true, isNewSession: false }
+    return { reply: decodeRunReply(known.reply), ...UNCHANGED, isRepeated: true }
   }
-  if (known.type === 'mismatch') return refused('requestMismatch', state)
-  if (known.type === 'expired') return refused('sessionExpired', state)
+  if (known.type === 'mismatch') return refused('requestMismatch')
+  if (known.type === 'expired') return refused('sessionExpired')
   const isNewSession = session.isNew
-  const run = runOnce(request, state, { shard, slot: applied.slot, transaction })
-  const reply = encodeRunReply(run.reply)
-  session.remember({ id, fingerprint, reply, at: applied.wallMs }, bounds)
+  const before = state.version
+  const reply = runOnce(request, state, { shard, slot: applied.slot, transaction })
+  const kept = encodeRunReply(reply)
+  session.remember({ id, fingerprint, reply: kept, at: applied.wallMs }, bounds)
   sessions.change(place)
-  return { ...run, isRepeated: false, isNewSession }
+  return { reply, isChanged: state.version !== before, isRepeated: false, isNewSession }
 }
 
 /** The reply of a write that has run already, as far as the store knows; null for any other. */
@@ -71,34 +74,34 @@ export function replyOfRun(
   return known.type === 'repeated' ? decodeRunReply(known.reply) : null
 }
 
-function refused(type: 'requestMismatch' | 'sessionExpired', state: ShardState): WriteResult {
-  return { reply: { type }, state, isRepeated: false, isNewSession: false }
-}
+const UNCHANGED = { isChanged: false, isRepeated: false, isNewSession: false } as const
 
-type Run = { readonly reply: RunReply; readonly state: ShardState }
+function refused(type: 'requestMismatch' | 'sessionExpired'): WriteResult {
+  return { reply: { type }, ...UNCHANGED }
+}
 
 function runOnce(
   request: WriteRequest,
   state: ShardState,
   options: { shard: number; slot: number; transaction: StoreTransaction },
-): Run {
+): RunReply {
   const { slot, transaction } = options
   const { write, condition, key } = request
   const place = dataKey(options.shard, key)
   const stored = transaction.get(place)
   const current = stored === undefined ? null : decodeVersioned(stored)
   if (!holds(condition, current)) {
-    return { reply: { type: 'conditionFailed', version: current?.version ?? 0, slot }, state }
+    return { type: 'conditionFailed', version: current?.version ?? 0, slot }
   }
-  if (write.op === 'delete' && current === null)
-    return { reply: { type: 'noSuchKey', slot }, state }
+  if (write.op === 'delete' && current === null) return { type: 'noSuchKey', slot }
   const version = state.version + 1
-  const value = valueAfter(write, current)
+  // Read before the new one is put: it is a view on what the store holds.
+  const previous = write.op === 'puthash' && current !== null ? storedValue(current) : EMPTY
+  const value = valueAfter(write, previous)
   if (value === null) transaction.delete(place)
   else transaction.put(place, encodeVersioned(version, value))
-  const answered = write.op === 'puthash' ? (current?.value ?? EMPTY) : EMPTY
-  const reply: RunReply = { type: 'ok', version, value: answered, slot }
-  return { reply, state: recounted(state, { key, version, current, value }) }
+  count(state, { key, version, current, value })
+  return { type: 'ok', version, value: previous, slot }
 }
 
 function holds(condition: Condition, current: Versioned | null): boolean {
@@ -115,20 +118,21 @@ function holds(condition: Condition, current: Versioned | null): boolean {
 }
 
 /** null: the key is deleted. */
-function valueAfter(write: Write, current: Versioned | null): Uint8Array | null {
+function valueAfter(write: Write, previous: Uint8Array): Uint8Array | null {
   if (write.op === 'delete') return null
   if (write.op === 'put') return write.value
-  const hash = fnv1aBytes(write.value, fnv1aBytes(current?.value ?? EMPTY))
+  const hash = fnv1aBytes(write.value, fnv1aBytes(previous))
   return Buffer.from(String(hash), 'latin1')
 }
 
-function recounted(
+function count(
   state: ShardState,
   change: { key: string; version: number; current: Versioned | null; value: Uint8Array | null },
-): ShardState {
+): void {
   const { key, version, current, value } = change
-  const before = current === null ? 0 : key.length + current.value.length
+  const before = current === null ? 0 : key.length + storedLength(current)
   const after = value === null ? 0 : key.length + value.length
-  const keys = state.keys + (value === null ? 0 : 1) - (current === null ? 0 : 1)
-  return { ...state, version, keys, bytes: state.bytes + after - before }
+  state.version = version
+  state.keys += (value === null ? 0 : 1) - (current === null ? 0 : 1)
+  state.bytes += after - before
 }

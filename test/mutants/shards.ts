@@ -117,9 +117,9 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     name: 'ownership-checked-when-asked',
     row: 'H2',
     file: 'server/shardkv/machine.ts',
-    find: "if (refusal !== null || shard === null) return refusal ?? { type: 'noGroup', config: 0 }\n    const before",
+    find: "if (refusal !== null || shard === null) return refusal ?? { type: 'noGroup', config: 0 }\n    const result",
     replace:
-      "if (shard === null) return refusal ?? { type: 'noGroup', config: 0 }\n    const before",
+      "if (shard === null) return refusal ?? { type: 'noGroup', config: 0 }\n    const result",
     by: { file: HANDOFF, test: 'H2' },
   },
   {

@@ -12,7 +12,7 @@ const test = suite('one write, at most once')
 
 class Shard {
   readonly store = new TinyStore()
-  state: ShardState = { ...ABSENT, phase: 'serving' }
+  readonly state: ShardState = { ...ABSENT, phase: 'serving' }
   slot = 0
 
   run(
@@ -36,7 +36,6 @@ class Shard {
     })
     const [result] = results
     if (result === undefined) throw new Error('ran')
-    this.state = result.state
     return result
   }
 }

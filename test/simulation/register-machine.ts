@@ -3,7 +3,7 @@
 
 import { ByteReader, ByteWriter } from '../../server/bytes.ts'
 import type { Applied, GroupReply, Machine, MachineContext } from '../../server/machine.ts'
-import { dataKey, decodeVersioned } from '../../server/shardkv/keyspace.ts'
+import { dataKey, decodeVersioned, storedValue } from '../../server/shardkv/keyspace.ts'
 import { OpenSessions } from '../../server/shardkv/open-sessions.ts'
 import {
   readWriteRequest,
@@ -51,7 +51,9 @@ export class RegisterMachine implements Machine<ShardkvRequest, ShardkvReply> {
     const stored = context.store.get(dataKey(SHARD, String(key)))
     const slot = 0
     if (stored === undefined) return context.reply(id, { type: 'noSuchKey', slot })
-    context.reply(id, { type: 'ok', ...decodeVersioned(stored), slot })
+    const versioned = decodeVersioned(stored)
+    const { version } = versioned
+    context.reply(id, { type: 'ok', version, value: storedValue(versioned), slot })
   }
 
   apply(
@@ -60,15 +62,14 @@ export class RegisterMachine implements Machine<ShardkvRequest, ShardkvReply> {
     transaction: StoreTransaction,
   ): ShardkvReply | GroupReply {
     const request = readWriteRequest(new ByteReader(command))
-    const { reply, state } = runWrite(request, this.state, {
+    const { reply } = runWrite(request, this.state, {
       shard: SHARD,
       applied,
       transaction,
       sessions: this.sessions,
       bounds: this.settings.session,
     })
-    this.state = state
-    transaction.put(STATE_KEY, encodeShard(state))
+    transaction.put(STATE_KEY, encodeShard(this.state))
     return reply
   }
 
