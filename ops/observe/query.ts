@@ -58,6 +58,17 @@ export function quantileOf(
   return `histogram_quantile(${quantile}, ${sumBy(labels, buckets)})`
 }
 
+/** The same over a longer time, for what happens seldom: no value in the window is no number. */
+export function quantileWithin(
+  window: string,
+  quantile: number,
+  histogram: FamilyName,
+  by: string,
+): string {
+  const buckets = `increase(${chosen(`${histogram}_bucket`)}[${window}])`
+  return `histogram_quantile(${quantile}, ${sumBy(`le, ${by}`, buckets)})`
+}
+
 /** The mean of a histogram's values, apart by the labels. */
 export function meanOf(histogram: FamilyName, by: string): string {
   const sum = sumBy(by, rateOf(`${histogram}_sum`))

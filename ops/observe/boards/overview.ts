@@ -172,7 +172,6 @@ const requests: readonly Panel[] = [
       {
         expr: sumBy('code', rateOf('requests_total', 'code!="ok"')),
         legend: '{{code}}',
-        emptyWhile: 'no request has been answered with an error',
       },
     ],
   },

@@ -1,7 +1,7 @@
 // The row of the Paxos board about those who follow: lag, catching up, snapshots, messages again.
 
 import type { Panel } from '../board.ts'
-import { chosen, maxBy, quantileOf, rateOf, sumBy } from '../query.ts'
+import { chosen, maxBy, quantileWithin, rateOf, sumBy } from '../query.ts'
 
 const WHO = '{{role}} {{group}}-{{replica}}'
 const GROUP = '{{role}} {{group}}'
@@ -85,6 +85,7 @@ export const FOLLOWERS: readonly Panel[] = [
       {
         expr: `sum by (role, group, op) (increase(${chosen('snapshots_total')}[10m]))`,
         legend: `${GROUP} snapshots {{op}}`,
+        emptyWhile: 'no replica was so far behind that it needed a snapshot',
       },
     ],
   },
@@ -99,6 +100,7 @@ export const FOLLOWERS: readonly Panel[] = [
       {
         expr: sumBy('role, group, op', rateOf('snapshot_bytes_total')),
         legend: `${GROUP} {{op}}`,
+        emptyWhile: 'no replica was so far behind that it needed a snapshot',
       },
     ],
   },
@@ -106,18 +108,19 @@ export const FOLLOWERS: readonly Panel[] = [
     kind: 'lines',
     title: 'How long do catch-ups and snapshots take?',
     description:
-      'From falling behind until level with the group, and from the first to the last part of a snapshot (p99).',
+      'From falling behind until level with the group, and from the first to the last part of a snapshot (p99 of the last hour).',
     unit: 'seconds',
     width: 8,
     page: '/traces?name=paxos.catch_up',
     queries: [
       {
-        expr: quantileOf(0.99, 'paxos_catch_up_duration_seconds', { by: 'role, group' }),
+        expr: quantileWithin('1h', 0.99, 'paxos_catch_up_duration_seconds', 'role, group'),
         legend: `${GROUP} catch-up`,
       },
       {
-        expr: quantileOf(0.99, 'snapshot_duration_seconds', { by: 'role, group, op' }),
+        expr: quantileWithin('1h', 0.99, 'snapshot_duration_seconds', 'role, group, op'),
         legend: `${GROUP} snapshot {{op}}`,
+        emptyWhile: 'no replica was so far behind that it needed a snapshot',
       },
     ],
   },

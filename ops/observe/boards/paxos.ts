@@ -1,7 +1,16 @@
 // How the groups decide: who leads, how long an instance takes and which part of it, and who lags.
 
 import type { Board, Panel } from '../board.ts'
-import { bucketsOf, chosen, maxBy, meanOf, quantileOf, rateOf, sumBy } from '../query.ts'
+import {
+  bucketsOf,
+  chosen,
+  maxBy,
+  meanOf,
+  quantileOf,
+  quantileWithin,
+  rateOf,
+  sumBy,
+} from '../query.ts'
 import { FOLLOWERS } from './paxos-followers.ts'
 
 const WHO = '{{role}} {{group}}-{{replica}}'
@@ -96,9 +105,8 @@ const leaders: readonly Panel[] = [
     page: '/traces?name=paxos.election&order=slowest',
     queries: [
       {
-        expr: `histogram_quantile(0.99, sum by (le, role, group) (increase(${chosen('paxos_election_duration_seconds_bucket')}[1h])))`,
+        expr: quantileWithin('1h', 0.99, 'paxos_election_duration_seconds', 'role, group'),
         legend: GROUP,
-        emptyWhile: 'no election was won since the first scrape',
       },
     ],
   },
@@ -138,10 +146,12 @@ const leaders: readonly Panel[] = [
       {
         expr: sumBy('role, group, phase', rateOf('paxos_rejections_total')),
         legend: `${GROUP} {{phase}} rejected`,
+        emptyWhile: 'nobody proposed under an older ballot than another one',
       },
       {
         expr: sumBy('role, group, reason', rateOf('paxos_refusals_total')),
         legend: `${GROUP} refused: {{reason}}`,
+        emptyWhile: 'nobody proposed under an older ballot than another one',
       },
     ],
   },

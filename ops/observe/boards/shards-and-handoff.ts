@@ -1,7 +1,7 @@
 // Where the shards are, how they move, and the configurations behind that.
 
 import type { Board, Panel } from '../board.ts'
-import { bucketsOf, chosen, inCluster, maxBy, rateOf, sumBy } from '../query.ts'
+import { bucketsOf, chosen, inCluster, maxBy, quantileWithin, rateOf, sumBy } from '../query.ts'
 
 const GROUP = 'group {{group}}'
 /** What only a leader knows for certain: followers apply a little later. */
@@ -162,7 +162,7 @@ const handoffs: readonly Panel[] = [
     alerts: ['ShardglassHandoffStuck'],
     queries: [
       {
-        expr: `histogram_quantile(0.95, sum by (le, phase) (increase(${chosen('handoff_phase_duration_seconds_bucket')}[1h])))`,
+        expr: quantileWithin('1h', 0.95, 'handoff_phase_duration_seconds', 'phase'),
         legend: '{{phase}}',
       },
     ],
@@ -177,7 +177,7 @@ const handoffs: readonly Panel[] = [
     page: '/traces?name=shardkv.reconfiguration&order=slowest',
     queries: [
       {
-        expr: `histogram_quantile(0.95, sum by (le, group) (increase(${chosen('reconfiguration_duration_seconds_bucket')}[1h])))`,
+        expr: quantileWithin('1h', 0.95, 'reconfiguration_duration_seconds', 'group'),
         legend: GROUP,
       },
     ],
