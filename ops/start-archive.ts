@@ -4,11 +4,12 @@ import { createAuth, decodeTokens, hashToken } from '../server/http/auth.ts'
 import { startHttpServer } from '../server/http/server.ts'
 import { Archive } from './archive/archive.ts'
 import { createArchiveApp } from './archive/archive-app.ts'
-import { createArchiveMetrics } from './archive/archive-metrics.ts'
+import { ArchiveMetrics } from './archive/archive-metrics.ts'
 import { archiveOptions } from './archive/archive-options.ts'
 import { describe, type Life, live, Refusal, type Running } from './life.ts'
 import { nameOf } from './options.ts'
 import { readSecret } from './secrets.ts'
+import { metricsRoute } from './telemetry/metrics-route.ts'
 import { version } from './version.ts'
 
 const argv = process.argv.slice(2)
@@ -31,7 +32,7 @@ async function start(life: Life): Promise<Running> {
     onFatal: life.onFatal,
     onWritten: seconds => metrics.onWritten(seconds),
   })
-  const metrics = createArchiveMetrics(() => archive.status(), version)
+  const metrics = new ArchiveMetrics(() => archive.status(), version)
   const onFault = (error: unknown): void =>
     life.log('error', 'a request failed unexpectedly', { error: describe(error) })
   const app = createArchiveApp({
@@ -41,7 +42,7 @@ async function start(life: Life): Promise<Running> {
     onFault,
     nowMs: Date.now,
     onExport: status => metrics.onExport(status),
-    moreRoutes: [metrics.route],
+    moreRoutes: [metricsRoute(metrics.registry)],
   })
   const server = await startHttpServer({
     app,

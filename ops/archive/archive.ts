@@ -125,9 +125,10 @@ export class Archive {
 
   private opened(): Promise<void> {
     return new Promise((resolve, reject) => {
+      let isOpen = false
       const fail = (error: unknown): void => {
-        reject(error)
-        if (!this.isClosing) this.options.onFatal(error)
+        reject(error) // who starts it says so
+        if (isOpen && !this.isClosing) this.options.onFatal(error)
       }
       for (const worker of [this.writer, this.reader]) {
         worker.on('error', fail)
@@ -137,7 +138,9 @@ export class Archive {
       }
       this.writer.on('message', (message: FromWriter) => {
         this.onWriter(message)
-        if (message.type === 'segments') resolve()
+        if (message.type !== 'segments') return
+        isOpen = true
+        resolve()
       })
       this.reader.on('message', (message: FromReader) => {
         this.asks.get(message.id)?.(message)

@@ -80,6 +80,18 @@ export function openSegment(path: string, options: OpenOptions): Db {
   return db
 }
 
+/** An empty file whose lock goes with the process, however it ends. Throws SQLITE_BUSY. */
+export function lockFolder(path: string): Db {
+  const db = new Database(path, { timeout: 0 })
+  try {
+    db.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    db.close()
+    throw error
+  }
+  return db
+}
+
 /** For reading alone; each of many has a small cache, and reads the file by mapping it. */
 export function openForReading(path: string): Db {
   const db = new Database(path, { readonly: true, fileMustExist: true })

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AHEAD_MS_MAX, type OtlpSpan } from './otlp-span.ts'
-import { NewerSegment } from './segment-schema.ts'
+import { type Db, lockFolder, NewerSegment } from './segment-schema.ts'
 import { type Extent, NO_EXTENT, SegmentWriter } from './segment-writer.ts'
 
 export type Bounds = {
@@ -65,6 +65,8 @@ const PROBES_MAX = 4
 
 export class Shelf {
   private readonly options: ShelfOptions
+  /** Held for as long as this process lives: two must not write into one folder. */
+  private readonly lock: Db
   private sealed: Sealed[] = []
   private active: SegmentWriter | null = null
   private activeNumber = 0
@@ -76,6 +78,7 @@ export class Shelf {
   constructor(options: ShelfOptions) {
     this.options = options
     mkdirSync(options.folder, { recursive: true, mode: 0o700 })
+    this.lock = lockOf(options.folder)
     this.recall()
   }
 
@@ -94,10 +97,11 @@ export class Shelf {
   /** Ends a full segment and removes what is beyond the bounds. True when segments changed. */
   tidy(): boolean {
     const nowMs = this.options.nowMs()
-    const hasEnded = this.active !== null && this.isFull(nowMs)
-    if (hasEnded) attempt(() => this.seal(nowMs))
+    // First: on a full disk a segment cannot be ended, but one can be removed.
     const dropped = this.beyondBounds(nowMs)
     for (const segment of dropped) this.drop(segment)
+    const hasEnded = this.active !== null && this.isFull(nowMs)
+    if (hasEnded) attempt(() => this.seal(nowMs))
     return hasEnded || dropped.length > 0
   }
 
@@ -112,6 +116,7 @@ export class Shelf {
   close(): void {
     for (const writer of [this.active, ...this.probes.values()]) writer?.close()
     this.active = null
+    this.lock.close()
   }
 
   /** Adds what is new to `fresh`, and counts what is not and why. */
@@ -259,6 +264,15 @@ export class Shelf {
 
   private path(number: number): string {
     return join(this.options.folder, `spans-${String(number).padStart(8, '0')}.db`)
+  }
+}
+
+function lockOf(folder: string): Db {
+  try {
+    return lockFolder(join(folder, 'lock.db'))
+  } catch (cause) {
+    if (!codeOf(cause).startsWith('SQLITE_BUSY')) throw cause
+    throw new Error(`another archive has the folder ${folder}`, { cause })
   }
 }
 

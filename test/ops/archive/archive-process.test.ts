@@ -115,6 +115,22 @@ test('a batch whose answer was lost is sent again, and is there once', async () 
   assert.match(archive.output, /stopped/)
 })
 
+test('a second archive in the same folder refuses to start, and the first goes on', async () => {
+  archive = new ArchiveProcess(folder)
+  await archive.start()
+  const second = new ArchiveProcess(folder)
+  try {
+    await second.start()
+    assert.unreachable('it started')
+  } catch (error) {
+    assert.match(String(error), /refuses to start .*another archive has the folder/)
+  } finally {
+    await second.close()
+  }
+  const answer = await archive.post(protobufBody(batch(1)), { type: 'protobuf' })
+  assert.is(answer.type === 'answer' && answer.status, 200)
+})
+
 test('a full disk refuses batches, keeps what it has, and goes on when there is room', async () => {
   const small = join(folder, 'small')
   mkdirSync(small)

@@ -6,11 +6,12 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Archive } from '../../../ops/archive/archive.ts'
 import { createArchiveApp } from '../../../ops/archive/archive-app.ts'
-import { createArchiveMetrics } from '../../../ops/archive/archive-metrics.ts'
+import { ArchiveMetrics } from '../../../ops/archive/archive-metrics.ts'
 import { timeOf } from '../../../ops/archive/archive-query.ts'
 import { ArchiveClient } from '../../../ops/archive/client.ts'
 import { PROCESS_FAMILIES } from '../../../ops/telemetry/families-process.ts'
 import { PREFIX } from '../../../ops/telemetry/metric-family.ts'
+import { metricsRoute } from '../../../ops/telemetry/metrics-route.ts'
 import type { HttpApp } from '../../../server/http/app.ts'
 import { createAuth, hashToken } from '../../../server/http/auth.ts'
 import { type HttpServer, startHttpServer } from '../../../server/http/server.ts'
@@ -40,8 +41,8 @@ test.before(async () => {
     onFatal: fail,
     onWritten: seconds => metrics.onWritten(seconds),
   })
-  const metrics = createArchiveMetrics(() => archive.status(), 'test')
-  stopMetrics = metrics.stop
+  const metrics = new ArchiveMetrics(() => archive.status(), 'test')
+  stopMetrics = () => metrics.stop()
   const records = (['reader', 'writer', 'admin'] as const).map(role => {
     return { name: role, role, hash: hashToken(TOKENS[role]) }
   })
@@ -51,8 +52,8 @@ test.before(async () => {
     auth: createAuth({ tokens: records, peerHash: hashToken(PEER) }),
     onFault: fail,
     nowMs: () => NOW_MS,
-    onExport: metrics.onExport,
-    moreRoutes: [metrics.route],
+    onExport: status => metrics.onExport(status),
+    moreRoutes: [metricsRoute(metrics.registry)],
   })
   server = await startHttpServer({
     ...{ app, host: '127.0.0.1', port: 0 },
