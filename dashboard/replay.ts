@@ -51,7 +51,8 @@ type Told = {
 
 export function replayOf(span: ArchivedSpan): Replay {
   const isThin = span.events.length === 0
-  const told = isThin ? gistOf(span) : span.events.map(toldOf(span.startMicros))
+  const found = isThin ? gistOf(span) : span.events.map(toldOf(span.startMicros))
+  const told = [...found].sort((one, other) => one.at - other.at)
   const proposedAt = told.find(({ name }) => name === EVENT.proposed)?.at ?? 0
   const quorum = numberOf(span.attributes[ATTR.quorum])
   let answers = 0

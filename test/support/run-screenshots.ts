@@ -1,0 +1,96 @@
+// `npm run screenshots`: every page, light and dark, on a desk and on a phone, of a real cluster that
+// has something to show, into the folder screenshots/. For looking at them, and for the README.
+
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Browser } from 'playwright-core'
+import { nodeViews, progressOf } from '../../ops/cluster-view.ts'
+import { handoffSpans, instanceSpan } from './archive-spans.ts'
+import { CHROMIUM, launchBrowser, watchedPage } from './browser.ts'
+import { until } from './cluster.ts'
+import { DashboardSite } from './dashboard-site.ts'
+import { pagesOf } from './screenshot-pages.ts'
+
+const FOLDER = 'screenshots'
+const KEYS = 900
+
+async function main(): Promise<void> {
+  if (CHROMIUM === undefined) throw new Error('Chromium is not installed')
+  rmSync(FOLDER, { recursive: true, force: true })
+  mkdirSync(FOLDER)
+  const site = await DashboardSite.start()
+  const browser = await launchBrowser()
+  try {
+    await fill(site)
+    const { config, slot } = await events(site)
+    for (const isDark of [false, true]) {
+      for (const isPhone of [false, true])
+        await shoot(browser, site, { isDark, isPhone, config, slot })
+    }
+  } finally {
+    await browser.close()
+    await site.stop()
+  }
+}
+
+/** Keys of different sizes, so that the pages have numbers. */
+async function fill(site: DashboardSite): Promise<void> {
+  const clerk = site.cluster.clerk()
+  for (let first = 0; first < KEYS; first += 30) {
+    const keys = Array.from({ length: 30 }, (_, index) => first + index)
+    await Promise.all(
+      keys.map(key => clerk.put(`user/${key}`, 'v'.repeat(200 + ((key * 37) % 1_800)))),
+    )
+  }
+  await clerk.put('greeting', 'hello, shards')
+}
+
+/** Changes, so that there is a past; resolves to a configuration and a slot to open. */
+async function events(site: DashboardSite): Promise<{ config: number; slot: number }> {
+  const masters = site.cluster.shardmasters()
+  const servers = site.cluster.group(3).map(({ url }) => url)
+  await masters.join(3, servers, { reason: 'more room before the sale' })
+  const urls = [1, 2, 3].flatMap(gid => site.cluster.group(gid)).map(({ url }) => url)
+  await until('settled', async () => {
+    const progress = progressOf(await nodeViews(urls, site.token), [1, 2, 3])
+    return progress !== null && progress.config >= 3 && progress.moving === 0
+  })
+  await masters.move(5, 2, { reason: 'hot shard away from group 1' })
+  const startMicros = Date.now() * 1000
+  const spans = Array.from({ length: 20 }, (_, index) => {
+    return instanceSpan({ gid: 1, slot: 100 + index, startMicros: startMicros + index * 4_000 })
+  })
+  const moves = [5, 22, 30].flatMap(shard =>
+    handoffSpans({ config: 3, shard, from: 1, to: 3, startMicros }),
+  )
+  await site.postSpans([...spans, ...moves])
+  return { config: 3, slot: 107 }
+}
+
+type View = {
+  readonly isDark: boolean
+  readonly isPhone: boolean
+  readonly config: number
+  readonly slot: number
+}
+
+async function shoot(browser: Browser, site: DashboardSite, view: View): Promise<void> {
+  const { page, context } = await watchedPage(browser, site.url, view)
+  const suffix = `${view.isPhone ? 'phone' : 'desk'}-${view.isDark ? 'dark' : 'light'}`
+  await page.goto(`${site.url}/login`)
+  await page.screenshot({ path: join(FOLDER, `login-${suffix}.png`) })
+  await page.fill('[name=token]', site.token)
+  await page.click('button')
+  await page.locator('.map').waitFor()
+  // Two looks at the metrics make the first point of a chart.
+  if (!view.isDark && !view.isPhone) await sleep(16_000)
+  for (const [name, path] of pagesOf(view)) {
+    await page.goto(site.url + path)
+    await page.screenshot({ path: join(FOLDER, `${name}-${suffix}.png`), fullPage: true })
+    console.log(`${FOLDER}/${name}-${suffix}.png`)
+  }
+  await context.close()
+}
+
+await main()
