@@ -22,14 +22,20 @@ export function PreviewView({ preview, session, notice }: Props) {
           <p>This is not done, because:</p>
           <ul>
             {obstacles.map(text => (
-              <li>{visible(text)}</li>
+              <li>{visible(sentence(text))}</li>
             ))}
           </ul>
         </Notice>
       )}
-      {warnings.map(text => (
-        <Notice level="warn">{visible(text)}</Notice>
-      ))}
+      {warnings.length === 0 ? null : (
+        <Notice level="warn">
+          <ul>
+            {warnings.map(text => (
+              <li>{visible(sentence(text))}</li>
+            ))}
+          </ul>
+        </Notice>
+      )}
       <div class="halves">
         <Panel title="Effect">
           <Effect preview={preview} />
@@ -177,4 +183,9 @@ function Apply({ preview, session }: { readonly preview: Preview; readonly sessi
       </form>
     </Panel>
   )
+}
+
+function sentence(text: string): string {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1)
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`
 }

@@ -56,7 +56,8 @@ export async function previewOf(wish: Wish, parts: PreviewParts): Promise<Previe
   const moves = plans.flatMap(plan => plan.moves)
   const groups = wish.op === 'move' ? countsAfter(view, moves) : (first?.groups ?? [])
   const findings = await checks(wish, parts, moves.length)
-  const warnings = [...new Set([...plans.flatMap(plan => plan.warnings), ...findings.warnings])]
+  const told = plans.flatMap(plan => plan.warnings).filter(text => !SIZE_OF_MOVE.test(text))
+  const warnings = [...new Set([...told, ...findings.warnings])]
   return {
     wish,
     base: Math.max(...plans.map(plan => plan.base)),
@@ -71,6 +72,9 @@ export async function previewOf(wish: Wish, parts: PreviewParts): Promise<Previe
     warnings,
   }
 }
+
+/** The plan says so too; a preview shows it at greater length. */
+const SIZE_OF_MOVE = /^moves \d+ shards? \(/
 
 /** A page does not wait longer. */
 const PLAN_MS = 2_000

@@ -13,6 +13,9 @@ const REQUESTS = 'shardglass_requests_total'
 const LATENCY = 'shardglass_request_duration_seconds_bucket'
 const SYNC = 'shardglass_wal_sync_duration_seconds_bucket'
 
+/** Health, status and metrics: asked for by machines, this one too. */
+const OTHER = /(?:^|,)op="other"/
+
 /** Reads Prometheus text, and OpenMetrics as well; lines that it does not know are passed over. */
 export function scrapeOf(text: string): Scrape {
   let requests = 0
@@ -24,7 +27,7 @@ export function scrapeOf(text: string): Scrape {
     const value = Number(match?.[3])
     if (match === null || !Number.isFinite(value)) continue
     const [, name, labels = ''] = match
-    if (name === REQUESTS) requests += value
+    if (name === REQUESTS) requests += OTHER.test(labels) ? 0 : value
     else if (name === LATENCY) addTo(latency, labels, value)
     else if (name === SYNC) addTo(sync, labels, value)
   }

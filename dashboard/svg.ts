@@ -38,6 +38,8 @@ export function sparkline(values: readonly (number | null)[], label: string): Ht
 export type ChartOptions = {
   readonly label: string
   readonly series: readonly Series[]
+  /** Its round numbers are multiples of 1024. */
+  readonly isBinary?: boolean
   /** How a value reads at the axis. */
   readonly unit: (value: number) => string
   /** What stands below the left and the right end. */
@@ -45,11 +47,11 @@ export type ChartOptions = {
   readonly to: string
 }
 
-const CHART = { width: 560, height: 180, left: 58, right: 552, top: 10, bottom: 156 } as const
+const CHART = { width: 560, height: 180, left: 76, right: 552, top: 10, bottom: 156 } as const
 
-export function chart({ label, series, unit, from, to }: ChartOptions): Html {
+export function chart({ label, series, unit, from, to, isBinary = false }: ChartOptions): Html {
   const all = series.flatMap(({ values }) => values).filter(value => value !== null)
-  const max = niceMax(Math.max(0, ...all))
+  const max = niceMax(Math.max(0, ...all), isBinary)
   const count = Math.max(2, ...series.map(({ values }) => values.length))
   const { left, right, top, bottom } = CHART
   const grid = [0, 0.5, 1].map(share => {
@@ -138,8 +140,9 @@ export function waterfall(bars: readonly Bar[], total: number, label: string): H
 }
 
 /** 1, 2 or 5 times a power of ten. */
-function niceMax(value: number): number {
+function niceMax(value: number, isBinary: boolean): number {
   if (value <= 0) return 1
+  if (isBinary && value >= 1024) return 1024 * niceMax(value / 1024, true)
   const power = 10 ** Math.floor(Math.log10(value))
   const step = [1, 2, 5, 10].find(factor => factor * power >= value) ?? 10
   return step * power

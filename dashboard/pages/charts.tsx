@@ -1,6 +1,7 @@
 // The few charts that matter, drawn here; Grafana has the others.
 
 import { bytes, clock, micros, short } from '../format.ts'
+import { groupName } from '../groups.ts'
 import { colourOf, Empty, Notice, Panel } from '../layout.tsx'
 import type { Point } from '../metrics-reader.ts'
 import { page } from '../page.ts'
@@ -59,6 +60,7 @@ type Chart = {
   readonly value: (point: Point) => number | null
   readonly unit: (value: number) => string
   readonly hasMasters: boolean
+  readonly isBinary?: boolean
 }
 
 const perSecond = (value: number) => short(value)
@@ -106,6 +108,7 @@ const CHARTS: readonly Chart[] = [
     note: 'keys and values',
     value: ({ bytes: size }) => size,
     unit: bytes,
+    isBinary: true,
     hasMasters: false,
   },
   {
@@ -113,6 +116,7 @@ const CHARTS: readonly Chart[] = [
     note: 'in memory, until it is trimmed',
     value: ({ logBytes }) => logBytes,
     unit: bytes,
+    isBinary: true,
     hasMasters: true,
   },
 ]
@@ -135,11 +139,11 @@ function Charts({ series, more }: ChartsModel) {
         ))}
       </ul>
       <div class="halves">
-        {CHARTS.map(({ title, note, value, unit, hasMasters }) => {
+        {CHARTS.map(({ title, note, value, unit, hasMasters, isBinary = false }) => {
           const drawn: readonly Series[] = series
             .filter(({ gid }) => hasMasters || gid > 0)
             .map(({ gid, points }) => ({
-              name: `group ${gid}`,
+              name: groupName(gid),
               tone: `g${colourOf(gid)}`,
               values: points.map(value),
             }))
@@ -150,6 +154,7 @@ function Charts({ series, more }: ChartsModel) {
                 label: `${title} ${note}, ${lastText(drawn, unit)}`,
                 series: drawn,
                 unit,
+                isBinary,
                 ...ends,
               })}
               <p class="dim">{lastText(drawn, unit)}</p>
@@ -164,7 +169,7 @@ function Charts({ series, more }: ChartsModel) {
 function lastText(drawn: readonly Series[], unit: (value: number) => string): string {
   const parts = drawn.map(({ name, values }) => {
     const value = values.at(-1) ?? null
-    return `${name} ${value === null ? '–' : unit(value)}`
+    return `${name}: ${value === null ? '–' : unit(value)}`
   })
-  return `now: ${parts.join(', ')}`
+  return parts.join(', ')
 }

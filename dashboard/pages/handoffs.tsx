@@ -223,7 +223,7 @@ function Waterfall({ spans }: { readonly spans: readonly ArchivedSpan[] }) {
         <Table label="Events" head={['At (UTC)', 'Side', 'Node', 'What']}>
           {eventsOf(spans).map(({ at, side, node, text }) => (
             <tr>
-              <td class="num">{clock(at / 1000)}</td>
+              <td>{clock(at / 1000)}</td>
               <td>{visible(side)}</td>
               <td>{visible(node)}</td>
               <td class="wrap">{visible(text)}</td>

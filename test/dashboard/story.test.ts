@@ -12,6 +12,7 @@ import {
 } from '../support/browser.ts'
 import { until } from '../support/cluster.ts'
 import { DashboardSite } from '../support/dashboard-site.ts'
+import { costOf } from '../support/process-cost.ts'
 
 const all = suite('the dashboard in a browser')
 /** What needs one; without it the file still shows that all three kinds of process come up. */
@@ -311,6 +312,32 @@ test('no page is wider than a phone', async () => {
     assert.ok(Number(wide) <= 390, `${path}: ${wide} px`)
   }
   await phone.context.close()
+})
+
+all('fifty open dashboards cost less than a twentieth of a core', async () => {
+  const cookie = await site.login()
+  const control = new AbortController()
+  const beats = Array.from({ length: 50 }, () => 0)
+  const listen = async (index: number): Promise<void> => {
+    const init = { headers: { cookie }, signal: control.signal }
+    const { body } = await fetch(`${site.url}/overview/-/live`, init)
+    const reader = body!.pipeThrough(new TextDecoderStream()).getReader()
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      if (next.value.includes('event: beat')) beats[index]! += 1
+    }
+  }
+  const streams = beats.map((_, index) => listen(index).catch(() => undefined))
+  const heard = (count: number) => () => beats.every(beat => beat >= count)
+  await until('all are open', heard(1))
+  const [startedAt, before] = [performance.now(), costOf(site.pidOf('dashboard'))]
+  await until('ten seconds of beats', heard(5))
+  const after = costOf(site.pidOf('dashboard'))
+  const seconds = (performance.now() - startedAt) / 1000
+  const share = ((after?.ticks ?? 0) - (before?.ticks ?? 0)) / 100 / seconds
+  control.abort()
+  await Promise.all(streams)
+  console.log(`fifty open dashboards: ${(share * 100).toFixed(1)} % of a core`)
+  assert.ok(share > 0 && share < 0.05, `${share} of a core over ${seconds} s`)
 })
 
 test('an archive that is away is said within two seconds, and blocks nothing', async () => {

@@ -72,6 +72,20 @@ export class DashboardSite {
       throw new Error('the archive took no spans')
   }
 
+  /** Of the process of that name. */
+  pidOf(name: 'archive' | 'dashboard'): number {
+    return this.children.get(name)?.pid ?? 0
+  }
+
+  /** The cookie of a new session. */
+  async login(): Promise<string> {
+    const body = new URLSearchParams({ token: this.token })
+    const headers = { origin: this.url }
+    const init = { method: 'POST', body, headers, redirect: 'manual' } as const
+    const response = await fetch(`${this.url}/login`, init)
+    return response.headers.get('set-cookie')?.split(';')[0] ?? ''
+  }
+
   async endArchive(): Promise<void> {
     const child = this.children.get('archive')
     this.children.delete('archive')

@@ -1,7 +1,8 @@
 // `npm run screenshots`: every page, light and dark, on a desk and on a phone, of a real cluster that
-// has something to show, into the folder screenshots/. For looking at them, and for the README.
+// has something to show, into the folder screenshots/. With --readme also the small pictures that the
+// README shows.
 
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser } from 'playwright-core'
@@ -13,6 +14,7 @@ import { DashboardSite } from './dashboard-site.ts'
 import { pagesOf } from './screenshot-pages.ts'
 
 const FOLDER = 'screenshots'
+const PICTURES = 'dashboard/pictures'
 const KEYS = 900
 
 async function main(): Promise<void> {
@@ -28,6 +30,7 @@ async function main(): Promise<void> {
       for (const isPhone of [false, true])
         await shoot(browser, site, { isDark, isPhone, config, slot })
     }
+    if (process.argv.includes('--readme')) await takePictures(browser, site, slot)
   } finally {
     await browser.close()
     await site.stop()
@@ -89,6 +92,32 @@ async function shoot(browser: Browser, site: DashboardSite, view: View): Promise
     await page.goto(site.url + path)
     await page.screenshot({ path: join(FOLDER, `${name}-${suffix}.png`), fullPage: true })
     console.log(`${FOLDER}/${name}-${suffix}.png`)
+  }
+  await context.close()
+}
+
+/** What is at the top of three pages, in a format that keeps them small. */
+async function takePictures(browser: Browser, site: DashboardSite, slot: number): Promise<void> {
+  mkdirSync(PICTURES, { recursive: true })
+  const { page, context } = await watchedPage(browser, site.url)
+  await page.goto(`${site.url}/login`)
+  await page.fill('[name=token]', site.token)
+  await page.click('button')
+  await page.locator('.map').waitFor()
+  const session = await context.newCDPSession(page)
+  const wanted = [
+    ['overview', '/', 540],
+    ['plan', '/reconfigure/plan?op=leave&gid=1', 600],
+    ['instance', `/groups/1/instances/${slot}?step=7`, 600],
+  ] as const
+  for (const [name, path, height] of wanted) {
+    await page.setViewportSize({ width: 1180, height })
+    await page.goto(site.url + path)
+    await page.locator('main').waitFor()
+    const format = { format: 'webp', quality: 55 } as const
+    const { data } = await session.send('Page.captureScreenshot', format)
+    writeFileSync(join(PICTURES, `${name}.webp`), Buffer.from(data, 'base64'))
+    console.log(`${PICTURES}/${name}.webp`)
   }
   await context.close()
 }
