@@ -188,6 +188,27 @@ test('the link of the start logs in once, and the next one is another', async ()
   assert.is.not(link().search, first.search)
 })
 
+test('nobody revokes the token in use, nor the last one of an admin', async () => {
+  const { cookie, csrf } = await rig.login(TOKEN.admin)
+  const revoke = async (name: string) => {
+    return (await rig.post('/settings/revoke', { csrf, name }, { cookie })).status
+  }
+  assert.is(await revoke('boss'), 409)
+  assert.is(await revoke('nobody'), 404)
+  assert.is(await revoke('r'), 303)
+  assert.equal(
+    readTokens(rig.tokensFile).map(({ name }) => name),
+    ['boss', 'w', 'p'],
+  )
+  const made = await rig.post('/settings/tokens', { csrf, name: 'w', role: 'reader' }, { cookie })
+  assert.is(made.status, 409, 'a name is there once')
+  const wide = { csrf, name: 'x', role: 'admin', prefix: 'a/' }
+  assert.is((await rig.post('/settings/tokens', wide, { cookie })).status, 400)
+  const log = await (await rig.get('/settings', { cookie })).text()
+  assert.match(log, /revoke the token r</)
+  assert.not.match(log, new RegExp(TOKEN.admin))
+})
+
 test('only GET, HEAD and POST are known', async () => {
   for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
     const request = new Request('http://127.0.0.1:4400/', {

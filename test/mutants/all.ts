@@ -2,6 +2,7 @@
 
 import { ARCHIVE_MUTANTS } from './archive.ts'
 import { CLIENT_MUTANTS } from './clients.ts'
+import { DASHBOARD_MUTANTS } from './dashboard.ts'
 import type { Mutant } from './mutant.ts'
 import { PAXOS_MUTANTS } from './paxos.ts'
 import { READ_MUTANTS } from './reads-and-snapshots.ts'
@@ -15,4 +16,5 @@ export const ALL_MUTANTS: readonly Mutant[] = [
   ...SHARD_MUTANTS,
   ...CLIENT_MUTANTS,
   ...ARCHIVE_MUTANTS,
+  ...DASHBOARD_MUTANTS,
 ]

@@ -23,7 +23,7 @@ import {
 } from './mutant.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const COPIED = ['server', 'ops', 'test', 'package.json', 'tsconfig.json', 'Procfile']
+const COPIED = ['server', 'ops', 'dashboard', 'test', 'package.json', 'tsconfig.json', 'Procfile']
 /** Two catchers side by side: they share two cores. */
 const AT_ONCE = 2
 const CATCHER_MS_MAX = 60_000
