@@ -23,7 +23,8 @@ test('a cluster that nobody uses costs little of one core, and little memory', a
     assert.ok(last.percent < PERCENT_MAX, `% of a core in each ${WINDOW_SECONDS} s: ${percents}`)
     const nodes = last.processes.filter(({ isNode }) => isNode)
     assert.is(nodes.length, 12)
-    assert.is(last.processes.length, 26, 'with supervisors, foreman and the starter')
+    const others = 'with archive, dashboard, supervisors, foreman and the starter'
+    assert.is(last.processes.length, 30, others)
     const large = nodes.filter(({ rssBytes }) => rssBytes > RSS_BYTES_MAX)
     assert.equal(large, [], 'no node needs more memory')
   } finally {
