@@ -3,12 +3,16 @@
 
 import type { HandoffLine, InstanceLine } from './archive/answers.ts'
 import { ArchiveClient, type Found } from './archive/client.ts'
-import { columns } from './cluster-view.ts'
+import { columns, nodeViews } from './cluster-view.ts'
 import { escaped } from './log.ts'
 import { CODE, type Session, say, show, UsageError, wholeNumber } from './shardctl-session.ts'
 import { absentInstance } from './trace/absence.ts'
 import { bytesText, durationText, timeText } from './trace/figures.ts'
 import { handoffText, instanceText, requestText, slowestPart } from './trace/trace-text.ts'
+import { movesUnderWay, type UnderWay, underWayText } from './trace/under-way.ts'
+
+/** For the shardmasters: what is on its way is said beside what the archive has. */
+const ASK_MS = 1_000
 
 export type SinceFlags = {
   readonly since: string
@@ -40,6 +44,8 @@ export async function handoff(
   const shard = shardText === undefined ? undefined : wholeNumber(shardText, 'SHARD')
   const config = flags.config === undefined ? undefined : wholeNumber(flags.config, '--config')
   const limit = wholeNumber(flags.limit, '--limit', 1)
+  const now = (await movesNow(session)).filter(move => shard === undefined || move.shard === shard)
+  if (!session.isJson && now.length > 0) process.stdout.write(`${underWayText(now)}\n`)
   return asked(session, async archive => {
     const query = {
       ...(shard === undefined ? {} : { shard }),
@@ -47,11 +53,12 @@ export async function handoff(
     }
     const list = await archive.handoffs({ ...query, limit: shard === undefined ? limit : 1 })
     if (list.type !== 'found') return failed(session, list)
+    const isUnderWay = now.some(move => config === undefined || move.config === config)
     const [newest] = list.value.handoffs
     if (newest === undefined) {
       const which = shard === undefined ? 'no handoff' : `no handoff of shard ${shard}`
       say(`the archive has ${which}${config === undefined ? '' : ` at configuration ${config}`}`)
-      return CODE.notMet
+      return isUnderWay ? CODE.ok : CODE.notMet
     }
     if (shard === undefined) return shown(session, list, value => handoffTable(value.handoffs))
     const whole = await archive.handoff(newest.config, shard)
@@ -111,6 +118,14 @@ export async function timeline(session: Session, flags: SinceFlags): Promise<num
       return columns([['WHEN', 'GROUP', 'NODE', 'TOOK', 'WHAT'], ...rows])
     })
   })
+}
+
+/** What the cluster itself says; nothing where it does not answer. */
+async function movesNow(session: Session): Promise<readonly UnderWay[]> {
+  const latest = await session.shardmasters.query(-1, { timeoutMs: ASK_MS }).catch(() => null)
+  const members = latest === null ? [] : Object.values(latest.groups).flat()
+  const urls = [...new Set([...session.knownNodes, ...members])]
+  return movesUnderWay(await nodeViews(urls, session.token))
 }
 
 function intervalOf(flags: SinceFlags) {
