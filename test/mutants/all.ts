@@ -3,6 +3,7 @@
 import { ARCHIVE_MUTANTS } from './archive.ts'
 import { CLIENT_MUTANTS } from './clients.ts'
 import { DASHBOARD_MUTANTS } from './dashboard.ts'
+import { METRIC_MUTANTS } from './metrics.ts'
 import type { Mutant } from './mutant.ts'
 import { PAXOS_MUTANTS } from './paxos.ts'
 import { READ_MUTANTS } from './reads-and-snapshots.ts'
@@ -17,4 +18,5 @@ export const ALL_MUTANTS: readonly Mutant[] = [
   ...CLIENT_MUTANTS,
   ...ARCHIVE_MUTANTS,
   ...DASHBOARD_MUTANTS,
+  ...METRIC_MUTANTS,
 ]

@@ -149,9 +149,12 @@ test('secrets are made once, for all who start at the same time, and for nobody 
   const cluster = localCluster({ SHARDGLASS_DATA: data })
   assert.is(statSync(data).mode & 0o777, 0o700)
   for (const file of Object.values(cluster.files)) assert.is(statSync(file).mode & 0o777, 0o600)
-  const [record] = decodeTokens(readFileSync(cluster.files.tokens, 'utf8'))
-  const admin = readFileSync(cluster.files.adminToken, 'utf8').trim()
-  assert.equal(record, { name: 'admin', role: 'admin', hash: hashToken(admin) })
+  const { adminToken, readerToken, tokens } = cluster.files
+  const [admin, reader] = [adminToken, readerToken].map(file => readFileSync(file, 'utf8').trim())
+  assert.equal(decodeTokens(readFileSync(tokens, 'utf8')), [
+    { name: 'admin', role: 'admin', hash: hashToken(admin ?? '') },
+    { name: 'reader', role: 'reader', hash: hashToken(reader ?? '') },
+  ])
 })
 
 test('secrets that others can read are refused', () => {
