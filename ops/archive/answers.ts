@@ -52,7 +52,8 @@ export const instanceLine = z.object({
   bytes: known,
   quorum: known,
   members: known,
-  /** From the start of the span until a quorum had it, and until it had run here. */
+  /** From the start of the span until accepts left, a quorum had it, and it had run here. */
+  proposedMicros: known,
   decidedMicros: known,
   appliedMicros: known,
   /** Acceptors whose answer is in the span, in order of arrival. */

@@ -84,6 +84,7 @@ export function instanceLine(span: OtlpSpan): InstanceLine {
     bytes: numberAt(of, ATTR.bytes),
     quorum: numberAt(of, ATTR.quorum),
     members: numberAt(of, ATTR.members),
+    proposedMicros: after(EVENT.proposed),
     decidedMicros: after(EVENT.decided),
     appliedMicros: after(EVENT.applied),
     acceptors: events.flatMap(event => {

@@ -61,6 +61,7 @@ export function lineOf(record: InstanceRecord, resource: Resource): InstanceLine
     bytes: facts.bytes,
     quorum: group.quorum,
     members: group.members,
+    proposedMicros: after(EVENT.proposed),
     decidedMicros: after(EVENT.decided),
     appliedMicros: after(EVENT.applied),
     acceptors: span.events

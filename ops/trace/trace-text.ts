@@ -102,20 +102,36 @@ function originText(origin: string): string {
 
 /** Which part of an instance took most of its time. */
 export function slowestPart(line: InstanceLine): string {
-  const { decidedMicros, appliedMicros, durationMicros, acceptors } = line
+  const { proposedMicros, decidedMicros, appliedMicros, durationMicros } = line
   if (decidedMicros === null) return `not decided: ${escaped(line.outcome ?? '?')}`
+  const proposed = Math.min(proposedMicros ?? 0, decidedMicros)
+  const applied = Math.max(decidedMicros, appliedMicros ?? decidedMicros)
+  const parts = [
+    { took: proposed, text: () => `waiting for a slot, ${durationText(proposed)}` },
+    { took: decidedMicros - proposed, text: () => quorumText(line, decidedMicros - proposed) },
+    {
+      took: applied - decidedMicros,
+      text: () => `applying, ${durationText(applied - decidedMicros)}`,
+    },
+    { took: durationMicros - applied, text: () => lateText(line, decidedMicros) },
+  ]
+  const most = parts.reduce((one, other) => (other.took > one.took ? other : one))
+  return most.text()
+}
+
+/** Who made the quorum, and whether its disk was to blame. */
+function quorumText({ acceptors }: InstanceLine, took: number): string {
   const quorum = acceptors.find(({ madeQuorum }) => madeQuorum)
-  const applying = (appliedMicros ?? decidedMicros) - decidedMicros
-  const late = durationMicros - Math.max(decidedMicros, appliedMicros ?? 0)
-  const most = Math.max(decidedMicros, applying, late)
-  if (most === applying && applying > 0) return `applying, ${durationText(applying)}`
-  if (most === late && late > 0) {
-    return `a late answer, of acceptor ${acceptors.at(-1)?.acceptor ?? '?'}; decided after ${durationText(decidedMicros)}`
-  }
-  if (quorum === undefined) return `the quorum, ${durationText(decidedMicros)}`
-  const durable = quorum.durableMicros ?? 0
-  const where = durable * 2 > decidedMicros ? `its disk ${durationText(durable)}` : 'not its disk'
-  return `acceptor ${quorum.acceptor} for the quorum, ${durationText(quorum.atMicros)} (${where})`
+  if (quorum === undefined) return `the quorum, ${durationText(took)}`
+  const { acceptor, durableMicros } = quorum
+  const isDisk = durableMicros !== null && durableMicros * 2 > took
+  const where = isDisk ? `its disk ${durationText(durableMicros)}` : 'not its disk'
+  return `the quorum, by acceptor ${acceptor}, ${durationText(took)} (${where})`
+}
+
+function lateText({ acceptors }: InstanceLine, decidedMicros: number): string {
+  const late = acceptors.at(-1)?.acceptor ?? '?'
+  return `a late answer, of acceptor ${late}; decided after ${durationText(decidedMicros)}`
 }
 
 export function handoffText(

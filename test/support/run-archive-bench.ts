@@ -123,6 +123,8 @@ async function load(): Promise<void> {
   console.log(
     `  CPU           ${((cpuUsed / sent) * 1e6).toFixed(1)} µs/span, ${Math.round(sent / cpuUsed)} spans per s of CPU`,
   )
+  const memory = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${archive.pid}/status`, 'utf8'))?.[1]
+  console.log(`  memory        ${Math.round(Number(memory) / 1024)} MB`)
   console.log(`  asked while   instance: ${spreadText(during.sort((one, other) => one - other))}`)
 }
 

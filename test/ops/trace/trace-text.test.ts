@@ -201,13 +201,18 @@ test('what took most of an instance is named', () => {
   const applied = (at: number) => event(EVENT.applied, MICROS + at)
   assert.match(
     of(answer(1, 8_000, 7_500, true), decided(8_000), applied(8_100)),
-    /acceptor 1 .*its disk 7\.50 ms/,
+    /acceptor 1, .*its disk 7\.50 ms/,
   )
   assert.match(of(answer(1, 8_000, 500, true), decided(8_000), applied(8_100)), /not its disk/)
   assert.match(of(answer(1, 100, 50, true), decided(100), applied(8_900)), /^applying, 8\.80 ms/)
   assert.match(
     of(answer(1, 100, 50, true), decided(100), applied(200), answer(2, 9_000, 1)),
-    /late answer, of acceptor 2/,
+    /late answer, of acceptor 2; decided after 100 µs/,
+  )
+  const sent = event(EVENT.proposed, MICROS + 7_000)
+  assert.match(
+    of(sent, answer(1, 8_000, 900, true), decided(8_000), applied(9_000)),
+    /^waiting for a slot, 7\.00 ms/,
   )
   assert.match(of(event(EVENT.abandoned, MICROS + 9)), /^not decided/)
 })
