@@ -165,7 +165,7 @@ export class Clerk {
     leftMs: number,
     signal: AbortSignal | undefined,
   ): Promise<Attempt<Result>> {
-    const target = await this.route.target(key, leftMs)
+    const target = this.route.known(key) ?? (await this.route.target(key, leftMs))
     if (target === null) {
       const detail = "no group owns the key's shard"
       const error = new ShardglassError({ code: 'no-group', detail, outcome: 'not_applied' })
@@ -174,17 +174,17 @@ export class Clerk {
     const { attemptTimeoutMs = ATTEMPT_TIMEOUT_MS } = this.options
     const attemptMs = Math.min(leftMs, attemptTimeoutMs, this.route.patienceMs)
     const answer = await this.node(target.base).send(pending, attemptMs, signal)
+    if (answer.type === 'result') return { type: 'done', value: answer.result }
     return this.judge(pending, target, answer, leftMs)
   }
 
   private async judge(
     pending: Pending,
     target: Target,
-    answer: NodeAnswer,
+    answer: Exclude<NodeAnswer, { type: 'result' }>,
     leftMs: number,
   ): Promise<Attempt<Result>> {
     const isWrite = pending.operation.op !== 'get'
-    if (answer.type === 'result') return { type: 'done', value: answer.result }
     if (answer.type === 'failed') {
       const error = failure(answer, isWrite, target.base)
       if (answer.reason === 'aborted') return { type: 'failed', error }

@@ -5,6 +5,7 @@
 
 import { BATCH_REQUEST_BYTES_MAX, BATCH_REQUEST_OPS_MAX } from '../limits.ts'
 import type { Answer, Connections, Exchange, ExchangeLimits } from './connections.ts'
+import { DeadlineList, type Timed } from './deadline-list.ts'
 import type { Numbering, Numbers } from './numbering.ts'
 import {
   batchAnswers,
@@ -30,17 +31,59 @@ export type NodeAnswer =
   | Extract<Answer, { type: 'failed' }>
   | { readonly type: 'notUnderstood' }
 
-type Waiting = {
+/** An operation from its asking to its one answer. */
+class Waiting implements Timed {
   readonly pending: Pending
   readonly deadlineAt: number
   readonly signal: AbortSignal | undefined
-  settle: (answer: NodeAnswer) => void
-  /** From here on its request alone watches over time and signal: it knows whether it was sent. */
-  unwatch: () => void
+  before: Timed | null = null
+  after: Timed | null = null
+  isTimed = false
   /** In a batch that may be on its way. */
-  isSent: boolean
-  isOver: boolean
-  isTaken: boolean
+  isSent = false
+  isOver = false
+  isTaken = false
+  private readonly deadlines: DeadlineList
+  private readonly resolve: (answer: NodeAnswer) => void
+  private readonly onAbort: (() => void) | null
+
+  constructor(
+    pending: Pending,
+    terms: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
+    deadlines: DeadlineList,
+    resolve: (answer: NodeAnswer) => void,
+  ) {
+    this.pending = pending
+    this.deadlineAt = performance.now() + terms.timeoutMs
+    this.signal = terms.signal
+    this.deadlines = deadlines
+    this.resolve = resolve
+    this.onAbort =
+      terms.signal === undefined ? null : () => this.giveUp('aborted', 'aborted by the caller')
+    if (this.onAbort !== null) this.signal?.addEventListener('abort', this.onAbort, { once: true })
+    deadlines.add(this)
+  }
+
+  onDeadline(): void {
+    this.giveUp('timeout', 'no answer in time')
+  }
+
+  settle(answer: NodeAnswer): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.unwatch()
+    this.resolve(answer)
+  }
+
+  /** From here on its request alone watches over time and signal: it knows whether it was sent. */
+  unwatch(): void {
+    this.deadlines.remove(this)
+    if (this.onAbort !== null) this.signal?.removeEventListener('abort', this.onAbort)
+  }
+
+  private giveUp(reason: 'timeout' | 'aborted', text: string): void {
+    this.settle({ type: 'failed', isDefinite: !this.isSent, reason, cause: new Error(text) })
+  }
 }
 
 /** Enough to hide a round trip; more would only make the batches smaller. */
@@ -62,6 +105,7 @@ export type NodeQueueOptions = {
 
 export class NodeQueue {
   private readonly options: NodeQueueOptions
+  private readonly deadlines = new DeadlineList()
   private waiting: Waiting[] = []
   private underWay = 0
   private isScheduled = false
@@ -73,27 +117,7 @@ export class NodeQueue {
   /** Resolves once, at `timeoutMs` at the latest. */
   send(pending: Pending, timeoutMs: number, signal?: AbortSignal): Promise<NodeAnswer> {
     return new Promise(resolve => {
-      const give = (reason: 'timeout' | 'aborted', text: string): void => {
-        const { isSent } = waiting
-        waiting.settle({ type: 'failed', isDefinite: !isSent, reason, cause: new Error(text) })
-      }
-      const onAbort = (): void => give('aborted', 'aborted by the caller')
-      const timer = setTimeout(() => give('timeout', 'no answer in time'), timeoutMs)
-      const unwatch = (): void => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
-      }
-      const settle = (answer: NodeAnswer): void => {
-        if (waiting.isOver) return
-        waiting.isOver = true
-        unwatch()
-        resolve(answer)
-      }
-      const deadlineAt = performance.now() + timeoutMs
-      const fields = { pending, deadlineAt, signal, settle, unwatch }
-      const waiting: Waiting = { ...fields, isSent: false, isOver: false, isTaken: false }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.waiting.push(waiting)
+      this.waiting.push(new Waiting(pending, { timeoutMs, signal }, this.deadlines, resolve))
       this.schedule()
     })
   }

@@ -25,6 +25,8 @@ export type Lesson =
 export interface Route {
   /** For how long one node is waited for while there are others, ms. */
   readonly patienceMs: number
+  /** The same, where no configuration has to be asked for first; null otherwise, too. */
+  known(key: ByteString): Target | null
   /** Null when no group owns the key's shard, as far as is known. Throws ShardglassError. */
   target(key: ByteString, timeoutMs: number): Promise<Target | null>
   /** This node did not answer. */
@@ -65,7 +67,13 @@ export class Router implements Route {
   }
 
   async target(key: ByteString, timeoutMs: number): Promise<Target | null> {
-    const config = await this.latest(timeoutMs)
+    await this.latest(timeoutMs)
+    return this.known(key)
+  }
+
+  known(key: ByteString): Target | null {
+    const { config } = this
+    if (config === null) return null
     const gid = config.shards[shardOf(key, config.partitioner, config.shards.length)] ?? 0
     const servers = config.groups[String(gid)] ?? []
     const base = servers[(this.leaders.get(gid) ?? 0) % Math.max(1, servers.length)]
@@ -130,6 +138,10 @@ export class AnyNode implements Route {
   }
 
   async target(): Promise<Target | null> {
+    return this.known()
+  }
+
+  known(): Target | null {
     const base = this.endpoints[this.position % this.endpoints.length]
     return base === undefined ? null : { gid: 0, base }
   }

@@ -93,6 +93,14 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     by: { file: COALESCING, test: 'each call runs once' },
   },
   {
+    name: 'short-deadline-behind-long-ones',
+    row: 'R8',
+    file: 'server/client/deadline-list.ts',
+    find: 'while (before !== null && before.deadlineAt > item.deadlineAt) before = before.before',
+    replace: '',
+    by: { file: 'test/client/deadline-list.test.ts', test: 'each call ends at its own deadline' },
+  },
+  {
     name: 'sent-batch-called-unsent',
     row: 'R8',
     file: 'server/client/node-queue.ts',
