@@ -22,6 +22,9 @@ export type Point = {
   readonly logBytes: number
 }
 
+/** Key operations per second by shard, over all nodes, since the look before. */
+export type Heat = { readonly at: number; readonly rates: ReadonlyMap<number, number> }
+
 const LOOK_MS = 5_000
 const KEPT = 180
 const TIMEOUT_MS = 1_000
@@ -37,6 +40,11 @@ export class MetricsReader {
   private readonly nowMs: () => number
   private readonly series = new Map<number, Point[]>()
   private readonly last = new Map<number, Last>()
+  private readonly heats: Heat[] = []
+  private heatBefore: {
+    readonly at: number
+    readonly scrapes: ReadonlyMap<string, Scrape>
+  } | null = null
   private lookedAt = Number.NEGATIVE_INFINITY
   private isLooking = false
 
@@ -48,6 +56,11 @@ export class MetricsReader {
   /** Oldest first. */
   of(gid: number): readonly Point[] {
     return this.series.get(gid) ?? []
+  }
+
+  /** Oldest first; the same times as the points. */
+  get heat(): readonly Heat[] {
+    return this.heats
   }
 
   get gids(): readonly number[] {
@@ -79,8 +92,18 @@ export class MetricsReader {
     this.add(nodes, scrapes)
   }
 
+  private addHeat(at: number, scrapes: ReadonlyMap<string, Scrape>): void {
+    const before = this.heatBefore
+    this.heatBefore = { at, scrapes }
+    if (before === null || at <= before.at) return
+    const rates = shardRates(before.scrapes, scrapes, (at - before.at) / 1000)
+    this.heats.push({ at, rates })
+    if (this.heats.length > KEPT) this.heats.shift()
+  }
+
   private add(nodes: readonly NodeView[], scrapes: ReadonlyMap<string, Scrape>): void {
     const at = this.nowMs()
+    this.addHeat(at, scrapes)
     const gids = new Set(nodes.flatMap(({ status }) => (status === null ? [] : [status.gid])))
     for (const gid of gids) {
       const members = nodes.filter(({ status }) => status?.gid === gid)
@@ -95,6 +118,24 @@ export class MetricsReader {
       this.series.set(gid, points)
     }
   }
+}
+
+/** Counted by node; one that began anew since counts from 0. */
+function shardRates(
+  before: ReadonlyMap<string, Scrape>,
+  now: ReadonlyMap<string, Scrape>,
+  seconds: number,
+) {
+  const rates = new Map<number, number>()
+  for (const [url, { shards }] of now) {
+    const known = before.get(url)
+    if (known === undefined) continue
+    for (const [shard, count] of shards) {
+      const since = Math.max(0, count - (known.shards.get(shard) ?? 0)) / seconds
+      if (since > 0) rates.set(shard, (rates.get(shard) ?? 0) + since)
+    }
+  }
+  return rates
 }
 
 function pointOf(members: readonly NodeView[], now: Last, last: Last): Point {

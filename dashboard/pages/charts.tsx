@@ -2,8 +2,9 @@
 
 import { bytes, clock, micros, short } from '../format.ts'
 import { groupName } from '../groups.ts'
+import { HeatMap } from '../heat-map.tsx'
 import { colourOf, Empty, Notice, Panel } from '../layout.tsx'
-import type { Point } from '../metrics-reader.ts'
+import type { Heat, Point } from '../metrics-reader.ts'
 import { page } from '../page.ts'
 import { chart, type Series } from '../svg.ts'
 
@@ -12,6 +13,8 @@ type ChartsModel = {
   /** Groups beyond those that one can tell apart. */
   readonly more: number
   readonly grafana: string | null
+  readonly heat: readonly Heat[]
+  readonly shards: number
 }
 
 const GROUPS_DRAWN = 9
@@ -24,13 +27,19 @@ export const charts = page<ChartsModel>({
   isReloading: true,
   async load({ services }) {
     const { reader } = services
-    await reader.current()
+    const { config } = await reader.current()
     const all = reader.metrics.gids.map(gid => ({ gid, points: reader.metrics.of(gid) }))
     const busiest = [...all]
       .sort((one, other) => weight(other.points) - weight(one.points))
       .slice(0, GROUPS_DRAWN)
     const series = busiest.sort((one, other) => one.gid - other.gid)
-    return { series, more: all.length - series.length, grafana: services.grafana }
+    return {
+      series,
+      more: all.length - series.length,
+      grafana: services.grafana,
+      heat: reader.metrics.heat,
+      shards: config?.shards.length ?? 0,
+    }
   },
   view: ({ grafana }, _context, part) => (
     <>
@@ -45,9 +54,17 @@ export const charts = page<ChartsModel>({
         What to do about it is in the <a href="/runbook">runbook</a>.
       </p>
       {part('charts')}
+      {part('heat')}
     </>
   ),
-  parts: { charts: model => <Charts {...model} /> },
+  json: ({ heat, ...model }) => ({
+    ...model,
+    heat: heat.map(({ at, rates }) => ({ at, rates: Object.fromEntries(rates) })),
+  }),
+  parts: {
+    charts: model => <Charts {...model} />,
+    heat: ({ heat, shards }) => <HeatMap heat={heat} shards={shards} />,
+  },
 })
 
 function weight(points: readonly Point[]): number {

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { changesOf, fieldsOf, wishOf } from '../../dashboard/change-form.ts'
 import { diffOf } from '../../dashboard/config-diff.ts'
 import { bytes, micros, ranges, seconds } from '../../dashboard/format.ts'
+import { levelOf } from '../../dashboard/heat-map.tsx'
 import { cut, visible } from '../../dashboard/html.ts'
 import { quantile } from '../../dashboard/metrics-reader.ts'
 import { matchPath } from '../../dashboard/page.ts'
@@ -123,14 +124,26 @@ test('latency of what came in between is read from two scrapes', () => {
       line('request_duration_seconds_bucket', 'op="put",le="0.001"', 50 * scale),
       line('request_duration_seconds_bucket', 'op="put",le="0.002"', 99 * scale),
       line('request_duration_seconds_bucket', 'op="put",le="+Inf"', 100 * scale),
+      line('shard_operations_total', 'shard="7",kind="read"', 10 * scale),
+      line('shard_operations_total', 'shard="7",kind="write"', 5 * scale),
+      line('requests_total', 'op="other",code="ok"', 900 * scale),
       'garbage{',
     ].join('\n')
   const [before, after] = [scrapeOf(text(1)), scrapeOf(text(3))]
-  assert.is(after.requests - before.requests, 300)
+  assert.is(after.requests - before.requests, 300, 'health and metrics do not count')
+  assert.equal([...after.shards], [[7, 45]])
   assert.is(quantile(0.5, [[before.latency, after.latency]]), 0.001)
   assert.is(quantile(0.99, [[before.latency, after.latency]]), 0.002)
   assert.is(quantile(0.999, [[before.latency, after.latency]]), 0.002, 'beyond the last bound')
   assert.is(quantile(0.99, [[after.latency, after.latency]]), null, 'nothing came in')
+})
+
+test('heat goes by orders of magnitude', () => {
+  assert.equal(
+    [0.1, 1, 10, 100, 1_000].map(rate => levelOf(rate, 1_000)),
+    [0, 0, 1, 3, 4],
+  )
+  assert.is(levelOf(5, 5), 4)
 })
 
 const SPAN: ArchivedSpan = {
