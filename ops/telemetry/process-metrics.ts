@@ -9,7 +9,7 @@ export type ProcessFamilyName =
   | 'event_loop_lag_seconds'
   | 'event_loop_utilization_ratio'
 
-/** Four times a second: seldom enough to cost an idle process nothing that could be measured. */
+/** Four times a second: an idle process wakes more often than that for heartbeats. */
 const LAG_MS = 250
 
 /** Looks at the event loop until it is stopped. */
