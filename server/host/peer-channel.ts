@@ -86,11 +86,16 @@ export class PeerChannel {
   }
 
   flush(): void {
-    if (this.current === null || this.queue.length === 0) return
+    if (this.current === null || this.queue.length === 0 || this.isDoubted) return
     this.askedBytes += this.queue.bytes
     this.askedAt ??= performance.now()
     if (performance.now() - this.askedAt >= PEER_SILENT_MS) this.beginDoubt()
     this.current.flush()
+  }
+
+  /** What is sent meanwhile waits for the sign of life, or for the fresh connection. */
+  get isDoubted(): boolean {
+    return this.doubt !== null || this.giveUp !== null
   }
 
   /** Something came from the peer, on whatever connection. */
@@ -100,7 +105,6 @@ export class PeerChannel {
     if (wasSilent) this.beginDoubt()
     this.askedAt = null
     this.askedBytes = 0
-    if (wasSilent) this.current?.flush()
   }
 
   /** Called every PEER_PING_MS: closes what was not used for long. */
@@ -128,6 +132,7 @@ export class PeerChannel {
     if (this.askedBytes > PEER_DOUBT_BYTES) return
     const dropped = this.queue.push(this.options.ping)
     if (dropped.length > 0) this.options.onDropped(dropped, 'queueFull')
+    this.current.flush()
     this.replaceAfter(Math.max(PEER_DOUBT_MS, (this.current.roundTripMicros ?? 0) / 500))
   }
 
@@ -148,9 +153,11 @@ export class PeerChannel {
     if (link !== this.current) return
     this.askedAt = null
     this.askedBytes = 0
+    if (!this.isDoubted) return
     this.endDoubt()
     this.giveUp?.()
     this.giveUp = null
+    this.flush()
   }
 
   private dial(): void {

@@ -297,21 +297,22 @@ export class PeerChannels<Request, Reply> {
   private sweep(): void {
     for (const [key, channel] of this.dialled) {
       channel.sweep()
-      if (channel.link !== null) this.probe(channel.link)
+      if (channel.link !== null) this.probe(channel.link, channel)
       if (channel.isForgettable) this.dialled.delete(key)
     }
-    for (const links of [...this.accepted.values()]) for (const link of links) this.probe(link)
+    for (const links of [...this.accepted.values()])
+      for (const link of links) this.probe(link, link)
     if (this.dialled.size > 0 || this.accepted.size > 0 || this.sweeper === null) return
     clearInterval(this.sweeper)
     this.sweeper = null
   }
 
   /** Counts pings, not time: after a stall of our own the answers come before the next look. */
-  private probe(link: PeerLink): void {
+  private probe(link: PeerLink, way: Way): void {
     if (link.isPingWaiting) {
       // It found nothing to go along with.
       link.isPingWaiting = false
-      link.flush()
+      if (!(way instanceof PeerChannel && way.isDoubted)) link.flush()
       return
     }
     const patience = PEER_PINGS_MAX + link.unansweredBytes / PEER_PATIENCE_BYTES

@@ -107,6 +107,22 @@ test('a connection that carries nothing any more is replaced within half a secon
   assert.is(a.transport.counters.failures.silent, 1)
 })
 
+test('what is sent while it is doubted arrives over the fresh one', async () => {
+  const { a, b, proxy } = await pair()
+  proxy.cut()
+  let sent = 1
+  let sentBefore = 0
+  const timer = setInterval(() => {
+    if (proxy.connections === 1) sentBefore = sent
+    a.transport.send([b.self], beat(++sent))
+  }, 20)
+  await until(() => newest(b) > 1, 'the fresh one').finally(() => clearInterval(timer))
+  const first = b.received.flatMap(({ message }) =>
+    message.type === 'heartbeat' && message.decided > 1 ? [message.decided] : [],
+  )[0]
+  assert.ok(first !== undefined && first <= sentBefore, `${first} of ${sentBefore} sent before`)
+})
+
 test('a request that was passed on over it is known to be lost at once', async () => {
   const { a, b, proxy } = await pair()
   proxy.cut()

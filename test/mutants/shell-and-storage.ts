@@ -77,6 +77,14 @@ export const SHELL_MUTANTS: readonly Mutant[] = [
     by: { file: CUTS, test: 'looks after its own' },
   },
   {
+    name: 'doubted-connection-written-to',
+    row: 'G4',
+    file: 'server/host/peer-channel.ts',
+    find: ' || this.queue.length === 0 || this.isDoubted) return',
+    replace: ' || this.queue.length === 0) return',
+    by: { file: CUTS, test: 'sent while it is doubted' },
+  },
+  {
     name: 'dial-waits-for-tcp',
     row: 'G4',
     file: 'server/host/peer-dial.ts',
