@@ -111,7 +111,9 @@ export class Dashboard {
 
   private async showLogin(request: Request): Promise<Response> {
     const code = request.req.query('once')
-    if (code === undefined) return this.loginForm(request, 200, null)
+    // What only looks, as some programs do at every link, does not spend it.
+    const isLook = code === undefined || request.req.method === 'HEAD'
+    if (isLook) return this.loginForm(request, 200, null)
     const token = this.options.loginLink?.use(code) ?? null
     if (token === null) {
       return this.loginForm(

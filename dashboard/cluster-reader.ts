@@ -57,6 +57,8 @@ const UNWATCHED_MS = 15_000
 const INTEREST_MS = 12_000
 /** A page does not wait longer for a new look: what is known is shown, with its age. */
 const PATIENCE_MS = 1_500
+/** As old as a view gets while a node takes all of its second. */
+const RECENT_MS = 3_000
 const RECENT = 50
 
 export class ClusterReader {
@@ -85,16 +87,22 @@ export class ClusterReader {
     }
   }
 
-  /** A view not older than a second where the cluster lets us; never waits longer than that. */
+  /**
+   * A view of the last seconds at once, while the next look is on its way; where there is none, the
+   * next one, but not for longer than a page may wait: a node that hangs must not hold up pages.
+   */
   async current(): Promise<ClusterView> {
     const now = this.options.nowMs()
     this.interestAt = now
-    if (now - this.view.at <= WATCHED_MS + 250) {
+    const age = now - this.view.at
+    if (age <= WATCHED_MS + 250) {
       this.schedule()
       return this.view
     }
+    const looked = this.look()
+    if (age <= RECENT_MS) return this.view
     const patience = new Promise<void>(resolve => setTimeout(resolve, PATIENCE_MS).unref())
-    await Promise.race([this.look(), patience])
+    await Promise.race([looked, patience])
     return this.view
   }
 

@@ -179,6 +179,9 @@ test('the link of the start logs in once, and the next one is another', async ()
   const link = () => new URL(readFileSync(rig.linkFile, 'utf8').trim())
   const first = link()
   const path = first.pathname + first.search
+  const head = { method: 'HEAD', headers: { host: '127.0.0.1:4400' } }
+  const looked = await rig.dashboard.app.hono.fetch(new Request(first, head))
+  assert.is(looked.status, 200, 'a look does not spend it')
   const response = await rig.get(path)
   assert.is(response.status, 303)
   const cookie = response.headers.get('set-cookie')?.split(';')[0] ?? ''

@@ -56,7 +56,7 @@ test('what changed is sent whole, the rest not again', async () => {
   rig.cluster.statuses.delete(urlsOf(1)[0] ?? '')
   await look()
   await until('the news', () => listener.text.includes('#p-health'))
-  assert.match(listener.text, /10\.0\.1\.1:4000 does not answer/)
+  assert.match(listener.text, /127\.0\.1\.1:4000 does not answer/)
   assert.not.match(listener.text, /#p-map/, 'the map is as it was')
   await listener.leave()
 })

@@ -37,7 +37,7 @@ export function simulated(shards: number, groups: number): Simulated {
 
 export function urlsOf(gid: number): readonly string[] {
   return [0, 1, 2].map(
-    replica => `http://10.${Math.floor(gid / 250)}.${gid % 250}.${replica + 1}:4000`,
+    replica => `http://127.${Math.floor(gid / 250)}.${gid % 250}.${replica + 1}:4000`,
   )
 }
 
