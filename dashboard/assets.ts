@@ -11,14 +11,15 @@ import { gzipSync } from 'node:zlib'
 export type AssetUrls = {
   readonly style: string
   readonly script: string
+  /** With its extension for event streams. */
   readonly htmx: string
-  readonly stream: string
   readonly icon: string
 }
 
 type Asset = { readonly type: string; readonly plain: Buffer; readonly zipped: Buffer }
 
 const SCRIPT = 'text/javascript; charset=utf-8'
+const HTMX = ['dist/htmx.min.js', 'dist/ext/hx-sse.min.js']
 
 export class Assets {
   readonly urls: AssetUrls
@@ -30,8 +31,13 @@ export class Assets {
     this.urls = {
       style: this.add('dashboard.css', join(own, 'dashboard.css'), 'text/css; charset=utf-8'),
       script: this.add('dashboard.js', join(own, 'dashboard.js'), SCRIPT),
-      htmx: this.add('htmx.js', join(htmx, 'dist/htmx.min.js'), SCRIPT),
-      stream: this.add('stream.js', join(htmx, 'dist/ext/hx-sse.min.js'), SCRIPT),
+      // In one file: htmx looks at the page when its own script has run, and an extension that came
+      // a moment later would miss that.
+      htmx: this.add(
+        'htmx.js',
+        HTMX.map(path => join(htmx, path)),
+        SCRIPT,
+      ),
       icon: this.add('icon.svg', join(own, 'icon.svg'), 'image/svg+xml'),
     }
   }
@@ -50,9 +56,9 @@ export class Assets {
     return new Response(new Uint8Array(isZipped ? asset.zipped : asset.plain), { headers })
   }
 
-  private add(name: string, file: string, type: string): string {
-    const text = readFileSync(file, 'utf8').replace(/^\/\/# sourceMappingURL=.*$/m, '')
-    const plain = Buffer.from(text)
+  private add(name: string, files: string | readonly string[], type: string): string {
+    const texts = [files].flat().map(file => readFileSync(file, 'utf8'))
+    const plain = Buffer.from(texts.join('\n').replace(/^\/\/# sourceMappingURL=.*$/gm, ''))
     const sum = createHash('sha256').update(plain).digest('hex').slice(0, 12)
     const path = `/assets/${sum}/${name}`
     this.byPath.set(path, { type, plain, zipped: gzipSync(plain) })

@@ -60,7 +60,6 @@ export function Frame(options: FrameOptions) {
           </noscript>
         ) : null}
         <script src={assets.htmx} defer />
-        <script src={assets.stream} defer />
         <script src={assets.script} defer />
       </head>
       <body>
