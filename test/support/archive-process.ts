@@ -52,6 +52,8 @@ export class ArchiveProcess {
   async start(): Promise<void> {
     const [command = process.execPath, ...words] = [...this.runner, process.execPath]
     const child = spawn(command, [...words, PROGRAM, ...this.flags], {
+      // It ends when this process is gone, however that ended.
+      env: { ...process.env, SHARDGLASS_STARTER: String(process.pid) },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.child = child

@@ -123,6 +123,11 @@ async function load(): Promise<void> {
   console.log(
     `  CPU           ${((cpuUsed / sent) * 1e6).toFixed(1)} µs/span, ${Math.round(sent / cpuUsed)} spans per s of CPU`,
   )
+  const [asJson, asProtobuf] = (['json', 'protobuf'] as const).map(form => {
+    const template = new BatchTemplate({ gid: 1, replica: 0, spans: BATCH_SPANS, encoding: form })
+    return Math.round(template.fill(FIRST_SLOT, 0).length / BATCH_SPANS)
+  })
+  console.log(`  sent          ${asJson} bytes/span as JSON, ${asProtobuf} as protobuf`)
   const memory = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${archive.pid}/status`, 'utf8'))?.[1]
   console.log(`  memory        ${Math.round(Number(memory) / 1024)} MB`)
   console.log(`  asked while   instance: ${spreadText(during.sort((one, other) => one - other))}`)
