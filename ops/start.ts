@@ -151,6 +151,7 @@ Shardglass is up: 3 shardmasters, groups 1 and 2 of 3 replicas each, group 3 as 
   admin token   ${adminToken}
   API           ${first}/docs
   archive       ${cluster.archive.url}/docs (a trace of every Paxos instance and handoff)
+  metrics       npm run observe starts Prometheus beside it; dashboards for Grafana are in grafana/
 
 Try, in another terminal, in ${ROOT}:
   curl -X PUT ${token} --data-binary hello ${first}/v1/kv/greeting

@@ -5,6 +5,7 @@ import { CLIENT_MUTANTS } from './clients.ts'
 import { DASHBOARD_MUTANTS } from './dashboard.ts'
 import { METRIC_MUTANTS } from './metrics.ts'
 import type { Mutant } from './mutant.ts'
+import { OBSERVE_MUTANTS } from './observe.ts'
 import { PAXOS_MUTANTS } from './paxos.ts'
 import { READ_MUTANTS } from './reads-and-snapshots.ts'
 import { SHARD_MUTANTS } from './shards.ts'
@@ -19,4 +20,5 @@ export const ALL_MUTANTS: readonly Mutant[] = [
   ...ARCHIVE_MUTANTS,
   ...DASHBOARD_MUTANTS,
   ...METRIC_MUTANTS,
+  ...OBSERVE_MUTANTS,
 ]

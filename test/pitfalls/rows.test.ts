@@ -46,7 +46,7 @@ test('every test and every fault that a row names is there', () => {
 })
 
 test('a mutant stands for a row of the catalogue', () => {
-  const known = new Set([...ids(), 'archive', 'dashboard', 'metrics'])
+  const known = new Set([...ids(), 'archive', 'dashboard', 'metrics', 'observe'])
   for (const { name, row } of ALL_MUTANTS) assert.ok(known.has(row), `${name}: ${row}`)
 })
 

@@ -5,12 +5,9 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { localCluster } from '../../../ops/local.ts'
 import { ALERTS } from '../../../ops/observe/alert-rules.ts'
 import { panelsOf } from '../../../ops/observe/board.ts'
 import { BOARDS } from '../../../ops/observe/boards/all.ts'
-import { committedPlan, runningPlan } from '../../../ops/observe/local-prometheus.ts'
-import { prometheusConfig } from '../../../ops/observe/prometheus-config.ts'
 import { RECORDINGS } from '../../../ops/observe/recording-rules.ts'
 import { unknownIn } from '../../support/known-series.ts'
 import { parsed } from '../../support/promql.ts'
@@ -131,21 +128,6 @@ function helpOf(words: readonly string[]): string {
   const args = ['--import', 'tsx', 'ops/shardctl.ts', ...words, '--help']
   return execFileSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' })
 }
-
-test('the configuration names every node once, and moves with the ports and the folder', () => {
-  const moved = localCluster({ SHARDGLASS_BASE_PORT: '5100', SHARDGLASS_DATA: '/elsewhere/data' })
-  const text = prometheusConfig(runningPlan(moved, 'local-1', '/ops'))
-  assert.match(text, "'127.0.0.1:5231'")
-  assert.match(text, 'url: http://127.0.0.1:5103/v1/targets')
-  assert.match(text, 'credentials_file: /elsewhere/data/reader.token')
-  assert.match(text, '- /ops/alerts.yml')
-  assert.not.match(text, ':4')
-  const { others } = committedPlan(localCluster({}))
-  assert.equal(
-    others.map(({ address, group }) => `${address} ${group}`),
-    ['127.0.0.1:4231 3', '127.0.0.1:4232 3', '127.0.0.1:4233 3', '127.0.0.1:4300 0'],
-  )
-})
 
 test('Procfile.observe is the Procfile with Prometheus beside it', () => {
   const [plain, observed] = ['Procfile', 'Procfile.observe'].map(file =>
