@@ -4,7 +4,8 @@
 import { ShardglassError } from './error.ts'
 
 const BACKOFF_MS_MIN = 10
-const BACKOFF_MS_MAX = 400
+/** An election is over within a second: whoever paused much longer would wait long after it. */
+const BACKOFF_MS_MAX = 150
 
 export type CallOptions = {
   /** All attempts together; default REQUEST_TIMEOUT_MS. */
@@ -65,8 +66,8 @@ export async function untilDone<T>(
 }
 
 /** Doubling, with jitter: those who failed together do not come back together. */
-export function backoffMs(tries: number): number {
-  const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(tries, 10))
+export function backoffMs(tries: number, msMax = BACKOFF_MS_MAX): number {
+  const ceiling = Math.min(msMax, BACKOFF_MS_MIN * 2 ** Math.min(tries, 10))
   return ceiling / 2 + (Math.random() * ceiling) / 2
 }
 

@@ -5,6 +5,9 @@ import { type ConfigView, decodeConfig } from './config-decode.ts'
 import { type Connections, pathPrefix } from './connections.ts'
 import { backoffMs, pause } from './retry.ts'
 
+/** Streams are many and nobody waits for one: their return must not be a storm. */
+const BACKOFF_MS_MAX = 400
+
 export type WatchOptions = {
   readonly connections: Connections
   readonly shardmasters: readonly string[]
@@ -33,7 +36,7 @@ export async function* watchConfigs(options: WatchOptions): AsyncGenerator<Confi
     } catch {
       // The stream broke or never began; the next shardmaster goes on with it.
     }
-    await pause(backoffMs(tries), signal)
+    await pause(backoffMs(tries, BACKOFF_MS_MAX), signal)
   }
 }
 
