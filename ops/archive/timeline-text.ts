@@ -13,29 +13,36 @@ export function timelineText(span: ArchivedSpan): string {
   switch (span.name) {
     case SPAN.election:
       return electionText(span, known, outcome)
-    case SPAN.leadership:
-      return `replica ${span.replica ?? '?'} ceased to lead${known(ATTR.ballot, ' with ballot ')}: ${outcome}`
+    case SPAN.leadership: {
+      const ballot = known(ATTR.ballot, ' with ballot ')
+      return `replica ${span.replica ?? '?'} ceased to lead${ballot}: ${outcome}`
+    }
     case SPAN.change: {
       const by = known(ATTR.actor, ', by ')
       if (outcome !== 'ok') {
         return `${known(ATTR.op)} was refused: ${outcome}${known(ATTR.reason, ', ')}${by}`
       }
-      return `${known(ATTR.op)} made configuration ${known(ATTR.config)}${known(ATTR.moved, ', ', ' shards move')}${by}`
+      const moved = known(ATTR.moved, ', ', ' shards move')
+      return `${known(ATTR.op)} made configuration ${known(ATTR.config)}${moved}${by}`
     }
     case SPAN.reconfiguration: {
-      const gained = known(ATTR.gained, ', gained ')
-      return `group ${span.gid ?? '?'} settled configuration ${known(ATTR.config)}${gained}${known(ATTR.lost, ', lost ')}`
+      const changed = known(ATTR.gained, ', gained ') + known(ATTR.lost, ', lost ')
+      return `group ${span.gid ?? '?'} settled configuration ${known(ATTR.config)}${changed}`
     }
-    case SPAN.recovery:
-      return `started: ${known(ATTR.entries, '', ' log entries read')}${known(ATTR.slotTo, ', decided up to slot ')}`
+    case SPAN.recovery: {
+      const entries = known(ATTR.entries, '', ' log entries read')
+      return `started: ${entries}${known(ATTR.slotTo, ', decided up to slot ')}`
+    }
     case SPAN.snapshot: {
       const isTaker = of[ATTR.side] !== 'giver'
       const peer = known(ATTR.peer, isTaker ? ' of replica ' : ' to replica ')
-      return `${isTaker ? 'installed a snapshot' : 'sent a snapshot'}${peer}${known(ATTR.slot, ', up to slot ')}`
+      const did = isTaker ? 'installed' : 'sent'
+      return `${did} a snapshot${peer}${known(ATTR.slot, ', up to slot ')}`
     }
     case SPAN.catchUp: {
       const slots = known(ATTR.slotFrom, ' ') + known(ATTR.slotTo, ' to ')
-      return `learned slots${slots}${known(ATTR.peer, ' from replica ')}${known(ATTR.source, ', by ')}`
+      const source = known(ATTR.peer, ' from replica ') + known(ATTR.source, ', by ')
+      return `learned slots${slots}${source}`
     }
     default:
       return span.name

@@ -70,7 +70,7 @@ function instanceText(span: ArchivedSpan, event: Event, sinceMicros: number): st
     case EVENT.prepare:
       return 'prepares sent: phase 1, for what the new leader inherits'
     case EVENT.promise:
-      return `${who} promised, with ${plural(Number(event.attributes[ATTR.entries] ?? 0), 'accepted value')}`
+      return `${who} promised, with ${plural(numberIn(event, ATTR.entries), 'accepted value')}`
     case EVENT.proposed: {
       const took = event.atMicros - sinceMicros
       const batch = plural(Number(of[ATTR.commands] ?? 0), 'command')
@@ -87,7 +87,7 @@ function instanceText(span: ArchivedSpan, event: Event, sinceMicros: number): st
     case EVENT.refused:
       return `${who} refused: ${String(event.attributes[ATTR.reason] ?? of[ATTR.outcome] ?? '?')}`
     case EVENT.abandoned:
-      return `given up here (${String(event.attributes[ATTR.reason] ?? '?')}); the next leader's span tells how it ended`
+      return `given up here (${textIn(event, ATTR.reason)}); the next leader's span tells the end`
     case EVENT.decided:
       return 'decided'
     case EVENT.applied:
@@ -95,6 +95,14 @@ function instanceText(span: ArchivedSpan, event: Event, sinceMicros: number): st
     default:
       return event.name
   }
+}
+
+function numberIn({ attributes }: Event, key: string): number {
+  return Number(attributes[key] ?? 0)
+}
+
+function textIn({ attributes }: Event, key: string): string {
+  return String(attributes[key] ?? '?')
 }
 
 /** By the acceptor's own clock, from receipt on. */
@@ -116,10 +124,11 @@ export function acceptanceStep(span: ArchivedSpan): Step {
   const outcome = String(of[ATTR.outcome] ?? 'ok')
   const promised =
     of[ATTR.promised] === undefined ? '' : `, it had promised ${String(of[ATTR.promised])}`
-  const text =
+  const result =
     outcome === 'ok'
-      ? `acceptor ${acceptor} itself: ${acceptedText({ name: '', atMicros: 0, attributes: of })}`
-      : `acceptor ${acceptor} itself: refused ballot ${String(of[ATTR.ballot] ?? '?')} (${outcome}${promised})`
+      ? acceptedText({ name: '', atMicros: 0, attributes: of })
+      : `refused ballot ${String(of[ATTR.ballot] ?? '?')} (${outcome}${promised})`
+  const text = `acceptor ${acceptor} itself: ${result}`
   return { atMicros: startMicros + durationMicros, sinceMicros: startMicros, who: span.node, text }
 }
 
@@ -143,9 +152,10 @@ function handoffText(span: ArchivedSpan, event: Event, part: number): string {
   const isGiver = of[ATTR.side] === 'giver'
   const size = (keys: unknown, bytes: unknown): string =>
     `${plural(Number(keys ?? 0), 'key')}, ${bytesText(Number(bytes ?? 0))}`
+  const whole = size(of[ATTR.keys], of[ATTR.shardBytes])
   switch (event.name) {
     case EVENT.frozen:
-      return `froze shard ${String(of[ATTR.shard])} (${size(of[ATTR.keys], of[ATTR.shardBytes])}): clients wait`
+      return `froze shard ${String(of[ATTR.shard])} (${whole}): clients wait`
     case EVENT.awaited:
       return `has configuration ${String(of[ATTR.config])} in its log and waits for the shard`
     case EVENT.chunk: {

@@ -30,10 +30,12 @@ export function instanceText(
     span => span.name === SPAN.accept && !proposals.some(proposal => isOf(span, proposal)),
   )
   if (orphans.length > 0) {
-    parts.push(
-      `${proposals.length === 0 ? `slot ${slot} of group ${gid}: no leader's span, only acceptors' own` : '\nacceptors, of ballots whose leader left no span'}\n`,
-      waterfall(orphans.map(acceptanceStep), { width, isWhoShown: true }),
-    )
+    const title =
+      proposals.length === 0
+        ? `slot ${slot} of group ${gid}: no leader's span, only acceptors' own`
+        : '\nacceptors, of ballots whose leader left no span'
+    const picture = waterfall(orphans.map(acceptanceStep), { width, isWhoShown: true })
+    parts.push(title, '', picture)
   }
   if (logs.size > 1) parts.push(`\n(${logs.size} formations of the group had this slot)`)
   return parts.join('\n')
@@ -58,9 +60,9 @@ function oneInstance(
     steps.length === 0
       ? '(no events: the span was cut)'
       : waterfall(steps, { width, isWhoShown: false })
-  const batch = `${plural(Number(of[ATTR.commands] ?? 0), 'command')} (${bytesText(Number(of[ATTR.bytes] ?? 0))})`
+  const commands = plural(Number(of[ATTR.commands] ?? 0), 'command')
   const facts = [
-    batch,
+    `${commands} (${bytesText(Number(of[ATTR.bytes] ?? 0))})`,
     originText(String(of[ATTR.origin] ?? 'own')),
     `ballot ${escaped(String(of[ATTR.ballot] ?? '?'))}`,
     of[ATTR.path] === 'full' ? 'with a phase 1 of its own' : 'phase 1 done before',
@@ -148,9 +150,12 @@ export function handoffText(
   ].filter(side => side !== '')
   const missing =
     sides.length === 0 ? [] : [`(no span of ${sides.join(' and ')}: dropped, or not ended yet)`]
+  const way = `shard ${shard} from group ${from ?? '?'} to group ${to ?? '?'}`
+  const parts = plural(line.chunks ?? 0, 'part')
+  const took = `${durationText(line.durationMicros)} in all`
   return [
-    `shard ${shard} from group ${from ?? '?'} to group ${to ?? '?'} at configuration ${config}: ${escaped(line.outcome ?? '?')}, ${pause}`,
-    `${plural(keys ?? 0, 'key')}, ${bytesText(bytes ?? 0)}, ${plural(line.chunks ?? 0, 'part')}, ${durationText(line.durationMicros)} in all`,
+    `${way} at configuration ${config}: ${escaped(line.outcome ?? '?')}, ${pause}`,
+    `${plural(keys ?? 0, 'key')}, ${bytesText(bytes ?? 0)}, ${parts}, ${took}`,
     `${timeText(line.startMicros)}, trace ${line.traceId}`,
     ...missing,
     '',
@@ -161,10 +166,11 @@ export function handoffText(
 export function requestText({ traceId, spans, instances }: RequestAnswer, width: Width): string {
   const [first] = spans.filter(({ name }) => name === SPAN.request)
   const of = first?.attributes ?? {}
+  const outcome = String(of[ATTR.outcome] ?? '?')
   const what =
     first === undefined
       ? 'a trace'
-      : `${String(of[ATTR.op] ?? 'request')}: ${String(of[ATTR.outcome] ?? '?')} after ${durationText(first.durationMicros)}`
+      : `${String(of[ATTR.op] ?? 'request')}: ${outcome} after ${durationText(first.durationMicros)}`
   const facts = [
     fact(of[ATTR.shard], 'shard '),
     fact(of[ATTR.config], 'configuration '),

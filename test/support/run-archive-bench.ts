@@ -120,8 +120,9 @@ async function load(): Promise<void> {
   const core = hasTaskset ? 'pinned to one core' : 'not pinned'
   console.log(`${sent} spans in ${seconds.toFixed(1)} s (${form}; ${core}):`)
   console.log(`  taken         ${Math.round(sent / seconds)} spans/s`)
+  const perSpan = ((cpuUsed / sent) * 1e6).toFixed(1)
   console.log(
-    `  CPU           ${((cpuUsed / sent) * 1e6).toFixed(1)} µs/span, ${Math.round(sent / cpuUsed)} spans per s of CPU`,
+    `  CPU           ${perSpan} µs/span, ${Math.round(sent / cpuUsed)} spans per s of CPU`,
   )
   const [asJson, asProtobuf] = (['json', 'protobuf'] as const).map(form => {
     const template = new BatchTemplate({ gid: 1, replica: 0, spans: BATCH_SPANS, encoding: form })
@@ -137,8 +138,12 @@ async function ask(): Promise<void> {
   const { client } = archive
   const { spans, bytes, segments } = valueIn(await client.status())
   console.log(`${spans} spans in ${segments} segments, ${(bytes / spans).toFixed(0)} bytes each`)
-  const report = async (name: string, work: () => Promise<unknown>, count = 20): Promise<void> =>
-    console.log(`  ${name.padEnd(13)} ${spreadText(await timed(count, work))}`)
+  const report = async (name: string, work: () => Promise<unknown>, count = 20): Promise<void> => {
+    const before = cpuSeconds(archive.pid)
+    const took = await timed(count, work)
+    const cpuMs = ((cpuSeconds(archive.pid) - before) / count) * 1000
+    console.log(`  ${name.padEnd(13)} ${spreadText(took)}; CPU ${cpuMs.toFixed(1)} ms`)
+  }
   await report('instance', askInstance, QUESTIONS)
   await report('100 slowest', async () =>
     valueIn(await client.instances({ from: '1h', order: 'slowest', limit: 100 })),
