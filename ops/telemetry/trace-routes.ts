@@ -55,7 +55,11 @@ function instances({ events, resource }: TraceRoutesOptions, call: Call) {
   const limit = wholeNumber(call.query.get('limit') ?? '50', LIMIT_MAX)
   if (limit === null) return problem('bad-request', `limit must be 1 to ${LIMIT_MAX}`)
   const found = events.instances.newestFirst(limit)
-  return jsonAnswer({ instances: found.map(record => lineOf(record, resource)), next: null })
+  return jsonAnswer({
+    instances: found.map(record => lineOf(record, resource)),
+    next: null,
+    isPartial: false,
+  })
 }
 
 function instance({ events, resource }: TraceRoutesOptions, call: Call) {

@@ -10,6 +10,7 @@ import { PAXOS_MUTANTS } from './paxos.ts'
 import { READ_MUTANTS } from './reads-and-snapshots.ts'
 import { SHARD_MUTANTS } from './shards.ts'
 import { SHELL_MUTANTS } from './shell-and-storage.ts'
+import { TRACE_MUTANTS } from './traces.ts'
 
 export const ALL_MUTANTS: readonly Mutant[] = [
   ...PAXOS_MUTANTS,
@@ -17,6 +18,7 @@ export const ALL_MUTANTS: readonly Mutant[] = [
   ...SHELL_MUTANTS,
   ...SHARD_MUTANTS,
   ...CLIENT_MUTANTS,
+  ...TRACE_MUTANTS,
   ...ARCHIVE_MUTANTS,
   ...DASHBOARD_MUTANTS,
   ...METRIC_MUTANTS,

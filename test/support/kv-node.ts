@@ -5,6 +5,7 @@ import { type AppOptions, createShardkvApp, type HttpApp } from '../../server/ht
 import { createAuth, hashToken } from '../../server/http/auth.ts'
 import { Deadlines } from '../../server/http/deadlines.ts'
 import { createGateway } from '../../server/http/gateways.ts'
+import type { KvRoutesOptions } from '../../server/http/kv-answer.ts'
 import { Lanes } from '../../server/http/lanes.ts'
 import { type HttpServer, startHttpServer } from '../../server/http/server.ts'
 import { shardOf } from '../../server/shardmaster/config.ts'
@@ -38,7 +39,7 @@ export class KvNode {
   readonly lanes = new Lanes()
   private readonly deadlines = new Deadlines()
 
-  constructor(more: Partial<AppOptions> = {}) {
+  constructor(more: Partial<AppOptions> & Pick<KvRoutesOptions, 'trace'> = {}) {
     const onFault = (error: unknown) => this.faults.push(error)
     const { backend, peers, deadlines, lanes } = this
     const gateway = createGateway({

@@ -29,6 +29,8 @@ type Json = Readonly<Record<string, unknown>>
 export class OtlpReceiver {
   readonly spans: ReceivedSpan[] = []
   readonly headers: IncomingMessage['headers'][] = []
+  /** As they came. */
+  readonly bodies: string[] = []
   /** Answered instead of 200. */
   status = 200
   private server: Server | null = null
@@ -82,6 +84,7 @@ export class OtlpReceiver {
   private take(request: IncomingMessage, body: string): void {
     if (request.method !== 'POST' || request.url !== '/v1/traces') throw new Error('not OTLP')
     this.headers.push(request.headers)
+    this.bodies.push(body)
     const parsed = JSON.parse(body) as { resourceSpans: Json[] }
     for (const { resource, scopeSpans } of parsed.resourceSpans) {
       const described = attributesOf((resource as Json).attributes)

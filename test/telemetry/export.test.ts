@@ -8,6 +8,7 @@ import { type Sent, SpanExport } from '../../ops/telemetry/span-export.ts'
 import { SpanQueue } from '../../ops/telemetry/span-queue.ts'
 import { receiversOf } from '../../ops/telemetry/tracing.ts'
 import { SPAN, type SpanName } from '../../ops/trace/span-model.ts'
+import { decodeRequest, encodeRequest } from '../support/otlp-definitions.ts'
 import { OtlpReceiver } from '../support/otlp-receiver.ts'
 
 const test = suite('export of spans')
@@ -227,6 +228,49 @@ test('over OTLP a span arrives as it was made, under its own ids, from its own p
   await receiver.goAway()
   assert.is(await send([two])(), 'unreachable')
 })
+
+test("what is sent is OTLP by the protocol's own definitions, field by field", async () => {
+  const receiver = await OtlpReceiver.start()
+  const open = await loadOpenTelemetry(RESOURCE)
+  const send = open({ type: 'archive', url: receiver.url, peerToken: 'p' })
+  const links = [{ traceId: '12'.repeat(16), spanId: '34'.repeat(8) }]
+  const attributes = { slot: 9_007_199_254_740_991, word: 'ö', is: false, part: 0.5, zero: 0 }
+  const events = [{ name: 'decided', at: 1_790_000_000_123_789, attributes }]
+  const parentSpanId = 'ef'.repeat(8)
+  const whole = span(SPAN.request, { kind: 'client', attributes, events, links, parentSpanId })
+  assert.is(await send([whole, span(SPAN.instance)])(), 'sent')
+  const sent: object = JSON.parse(receiver.bodies[0] ?? '')
+  const read = decodeRequest(encodeRequest(withBytes(sent) as object))
+  // What the definitions do not know, or know as another type, would be gone or changed.
+  assert.equal(plain(read), plain(withBytes(sent)))
+  await receiver.goAway()
+})
+
+/** OTLP/JSON writes ids in hex, where protobuf has bytes. */
+function withBytes(value: unknown, key = ''): unknown {
+  if (/^(trace|span|parentSpan)Id$/.test(key)) return Buffer.from(String(value), 'hex')
+  if (Array.isArray(value)) return value.map(item => withBytes(item))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, of]) => [name, withBytes(of, name)]))
+}
+
+/** Numbers as texts, bytes as hex, and without what is nothing in protobuf: no text, 0, no list. */
+function plain(value: unknown, isChosen = false): unknown {
+  if (Buffer.isBuffer(value)) return value.toString('hex')
+  if (Array.isArray(value)) return value.map(item => plain(item))
+  if (typeof value === 'number') return String(value)
+  if (typeof value !== 'object' || value === null) return value
+  const isOneof = isChosen
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([name, of]) => [name, plain(of, name === 'value')] as const)
+      .filter(([, of]) => isOneof || !(of === '' || of === '0' || isEmpty(of))),
+  )
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === null || value === undefined || (Array.isArray(value) && value.length === 0)
+}
 
 test('the environment names a receiver besides the archive, or switches all off', () => {
   const types = (env: NodeJS.ProcessEnv, archive: string | null = 'http://a') =>
