@@ -81,22 +81,15 @@ function toldOf(start: number) {
   }
 }
 
-/** What a span has in place of its events, see ops/trace/span-model.ts. */
-const GIST = {
-  acceptors: 'shardglass.acceptors',
-  proposed: 'shardglass.proposed_us',
-  decided: 'shardglass.decided_us',
-  applied: 'shardglass.applied_us',
-} as const
-
+/** What a span has in place of its events. */
 function gistOf({ attributes }: ArchivedSpan): readonly Told[] {
   const found: Told[] = []
   const single = (name: string, key: string): void => {
     const at = numberOf(attributes[key])
     if (at !== null) found.push({ name, at, attributes: {} })
   }
-  single(EVENT.proposed, GIST.proposed)
-  const text = attributes[GIST.acceptors]
+  single(EVENT.proposed, ATTR.proposedAfter)
+  const text = attributes[ATTR.acceptors]
   for (const part of typeof text === 'string' ? text.split(',') : []) {
     const match = /^(\d+):(\d+)\/(\d+)\/(\d+)$/.exec(part)
     if (match === null) continue
@@ -108,8 +101,8 @@ function gistOf({ attributes }: ArchivedSpan): readonly Told[] {
     }
     found.push({ name: EVENT.accepted, at, attributes: of })
   }
-  single(EVENT.decided, GIST.decided)
-  single(EVENT.applied, GIST.applied)
+  single(EVENT.decided, ATTR.decidedAfter)
+  single(EVENT.applied, ATTR.appliedAfter)
   return found
 }
 
