@@ -136,7 +136,7 @@ test('a full disk refuses batches, keeps what it has, and goes on when there is 
   mkdirSync(small)
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', small])
   if (mounted.status !== 0) {
-    console.log('SKIPPED: a full disk under the archive (mounting a small tmpfs needs root)')
+    console.log('\nSKIPPED: a full disk under the archive (mounting a small tmpfs needs root)')
     return
   }
   try {
