@@ -35,12 +35,18 @@ export type RequestSpanOptions = {
   readonly random?: () => number
 }
 
+/** Slow and failed requests that are kept; the first of a second, and the draw, stand for the rest. */
+const TROUBLED_PER_SECOND = 100
+
 /** `00-<trace>-<span>-<flags>`. */
 const TRACE_PARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-/
 
 export class RequestSpans implements RequestTrace {
   private readonly options: RequestSpanOptions
   private readonly random: () => number
+  /** Of slow and failed ones, how many more may be kept in this second. */
+  private left = 0
+  private secondEnd = Number.NEGATIVE_INFINITY
 
   constructor(options: RequestSpanOptions) {
     this.options = options
@@ -52,9 +58,20 @@ export class RequestSpans implements RequestTrace {
   }
 
   isKept(startedAt: number, isFailed: boolean, traceParent: string | null): boolean {
-    if (isFailed || this.random() < this.options.ratio) return true
+    if (this.random() < this.options.ratio) return true
     if (traceParent !== null && isSampledByCaller(traceParent)) return true
-    return this.now() - startedAt > this.options.slowMs
+    const now = this.now()
+    return (isFailed || now - startedAt > this.options.slowMs) && this.hasRoom(now)
+  }
+
+  /** Where all requests are slow, telling of each would make them slower. */
+  private hasRoom(now: number): boolean {
+    if (now >= this.secondEnd) {
+      this.secondEnd = now + 1_000
+      this.left = TROUBLED_PER_SECOND
+    }
+    this.left -= 1
+    return this.left >= 0
   }
 
   keep(request: AnsweredRequest): string {

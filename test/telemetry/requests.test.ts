@@ -60,6 +60,18 @@ test('kept are those drawn, slow, failed, and asked for by their caller; no othe
   assert.ok(drawn.requests.isKept(now, false, null))
 })
 
+test('where all are slow, a hundred a second are told, and the drawn ones besides', () => {
+  let now = 1_000
+  const { requests } = tracer()
+  requests.now = () => now
+  const kept = () => Array.from({ length: 500 }, () => requests.isKept(now - 300, false, null))
+  assert.is(kept().filter(Boolean).length, 100)
+  assert.not(requests.isKept(now, true, null))
+  assert.ok(requests.isKept(now - 300, false, CALLER), 'its caller keeps it')
+  now += 1_000
+  assert.is(kept().filter(Boolean).length, 100)
+})
+
 test('what it decided is linked, and named for those who cannot compute the link', () => {
   const { collector, requests } = tracer()
   const traceParent = requests.keep(answered())
