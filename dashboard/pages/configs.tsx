@@ -345,7 +345,7 @@ export const comparePage = page<CompareModel>({
   json: ({ diff }) => diff,
   view: ({ before, after, diff }) => (
     <>
-      <h1>{`Configuration ${diff.from} and ${diff.to}`}</h1>
+      <h1>{`Configurations ${diff.from} and ${diff.to}`}</h1>
       <Panel title="Difference" note={`${plural(diff.moved.length, 'shard')} in other places`}>
         <DiffTable diff={diff} />
       </Panel>
