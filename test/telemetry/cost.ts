@@ -12,6 +12,8 @@ import { ClusterArchive } from '../support/cluster-archive.ts'
 import { costOf } from '../support/process-cost.ts'
 
 const run = promisify(execFile)
+const LOAD = join(import.meta.dirname, '../../dist/ops/load/run-load.js')
+const RATE = 800
 const [, , rounds = '5', seconds = '5', clients = '64'] = process.argv
 
 type Round = { readonly perSecond: number; readonly microsPerPut: number; readonly slots: number }
@@ -40,6 +42,18 @@ async function compare(): Promise<void> {
     console.log(`on ${line(with_)} · off ${line(without)} · archive ${archiveMs} ms`)
     console.log(`  throughput ${perSecond.toFixed(3)}, CPU per put ${micros.toFixed(3)}`)
   }
+  const paced: number[] = []
+  for (let round = 0; round < Number(rounds); round++) {
+    const [with_, without] = await Promise.all([pace(on), pace(off)])
+    paced.push(with_ / without)
+    const ratio = (with_ / without).toFixed(3)
+    console.log(
+      `at ${RATE} puts/s: on ${with_.toFixed(1)}, off ${without.toFixed(1)} µs/put: ${ratio}`,
+    )
+  }
+  paced.sort((a, b) => a - b)
+  const half = paced[Math.floor(paced.length / 2)] ?? 0
+  console.log(`median at ${RATE} puts/s: CPU per put ${half.toFixed(3)}`)
   const median = (of: (ratio: { perSecond: number; micros: number }) => number): string => {
     const sorted = ratios.map(of).sort((a, b) => a - b)
     return (sorted[Math.floor(sorted.length / 2)] ?? 0).toFixed(3)
@@ -70,6 +84,16 @@ async function measure(cluster: TestCluster, forSeconds: string): Promise<Round>
   const micros = (ticksOf(pidsOf(nodes)) - ticks) * 10_000
   const slotsPerSecond = ((await decided(cluster, leader.name)) - slots) / took
   return { perSecond: done / took, microsPerPut: micros / done, slots: Math.round(slotsPerSecond) }
+}
+
+/** µs of the three replicas per put at a fixed rate: batches are the same then, and so is the work. */
+async function pace(cluster: TestCluster): Promise<number> {
+  const { url } = await cluster.leader(1)
+  const ticks = ticksOf(pidsOf(cluster.group(1)))
+  const flags = ['--url', url, '--token', TOKEN, '--rate', String(RATE), '--seconds', seconds]
+  const { stdout } = await run(process.execPath, [LOAD, ...flags, '--warmup', '0', '--json'])
+  const { operations } = JSON.parse(stdout)
+  return ((ticksOf(pidsOf(cluster.group(1))) - ticks) * 10_000) / operations
 }
 
 async function decided(cluster: TestCluster, name: string): Promise<number> {
