@@ -62,23 +62,33 @@ async function run(bench: Bench, given: Row, options: PairsOptions): Promise<Out
   return { row, pairs, replica: await lookAtReplica(system) }
 }
 
-async function runAll(bench: Bench, rows: readonly Row[]): Promise<readonly Outcome[]> {
+type All = { readonly outcomes: readonly Outcome[]; readonly hasFailed: boolean }
+
+async function runAll(bench: Bench, rows: readonly Row[]): Promise<All> {
   const generator = httpGenerator(
     values.generator === 'load' || values.generator === 'wrk' ? values.generator : null,
   )
   const options = { pairs: Number(values.pairs), seconds: Number(values.seconds), generator }
   const outcomes: Outcome[] = []
+  let hasFailed = false
   for (const row of rows) {
     const missing = missingFor(row)
     if (missing !== null) {
       console.log(`SKIPPED: ${row.name}: ${missing} is not installed`)
       continue
     }
-    const outcome = await run(bench, row, options)
-    outcomes.push(outcome)
-    console.log(textTable(linesOf(outcome)).split('\n').slice(1).join('\n'))
+    try {
+      const outcome = await run(bench, row, options)
+      outcomes.push(outcome)
+      console.log(textTable(linesOf(outcome)).split('\n').slice(1).join('\n'))
+    } catch (error) {
+      // The other rows are worth having; what was started for this one is not trusted any more.
+      console.log(`FAILED: ${row.name}: ${error instanceof Error ? error.message : error}`)
+      hasFailed = true
+      await bench.have([])
+    }
   }
-  return outcomes
+  return { outcomes, hasFailed }
 }
 
 async function main(): Promise<number> {
@@ -93,7 +103,7 @@ async function main(): Promise<number> {
   try {
     const machine = [...describeMachine(bench.folder), busyness()]
     for (const line of machine) console.log(line)
-    const outcomes = await runAll(bench, rows)
+    const { outcomes, hasFailed } = await runAll(bench, rows)
     const lines = outcomes.flatMap(linesOf)
     console.log(`\n${textTable(lines)}`)
     const terms = { pairs: values.pairs, seconds: values.seconds }
@@ -103,7 +113,7 @@ async function main(): Promise<number> {
     if (values.json !== undefined) {
       writeFileSync(values.json, JSON.stringify({ machine, lines, outcomes }, null, 2))
     }
-    return lines.every(({ isMet }) => isMet) ? 0 : 1
+    return !hasFailed && lines.every(({ isMet }) => isMet) ? 0 : 1
   } finally {
     await bench.close()
   }

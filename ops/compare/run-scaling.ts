@@ -110,7 +110,11 @@ async function main(): Promise<number> {
         `|${' --- |'.repeat(HEADS.length)}`,
       )
       for (const point of DIMENSIONS[name] ?? []) {
-        const cells = await measure(bench.folder, point)
+        const cells = await measure(bench.folder, point).catch((error: unknown) => {
+          console.log(`FAILED: ${point.text}: ${error instanceof Error ? error.message : error}`)
+          return null
+        })
+        if (cells === null) continue
         lines.push(`| ${cells.join(' | ')} |`)
         console.log(lines.at(-1))
       }
