@@ -1,7 +1,6 @@
 import type { Browser, Page } from 'playwright-core'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { handoffSpans, instanceSpan } from '../support/archive-spans.ts'
 import {
   axeFindings,
   CHROMIUM,
@@ -33,14 +32,6 @@ all.before(async () => {
   browser = await launchBrowser()
   watched = await watchedPage(browser, site.url)
   page = watched.page
-  const startMicros = Date.now() * 1000
-  const instances = Array.from({ length: 5 }, (_, index) => {
-    return instanceSpan({ slot: 10 + index, startMicros: startMicros + index * 5_000 })
-  })
-  await site.postSpans([
-    ...instances,
-    ...handoffSpans({ config: 90, shard: 7, from: 1, to: 2, startMicros }),
-  ])
 })
 
 all.after(async () => {
@@ -142,30 +133,36 @@ test('keys and values of any kind are characters on the page', async () => {
   await sees(/This key is absent/)
 })
 
+/** Of the instance and the handoff that the story opened. */
+let instancePath = ''
+let handoffPath = ''
+
 test('a handoff is opened, and an instance replayed step by step with the keyboard', async () => {
-  await page.goto(`${site.url}/handoffs`)
-  await page.getByRole('link', { name: '7', exact: true }).click()
-  await sees(/clients were refused for 21 ms/)
+  await page.goto(`${site.url}/handoffs?config=3`)
+  await page.locator('tbody th a').first().waitFor()
+  await page.locator('tbody th a').first().click()
+  await sees(/clients were refused for/)
   await sees(/all of it is in the log of a majority/)
-  await page.goto(`${site.url}/instances?gid=1`)
-  await page.getByRole('link', { name: '12', exact: true }).click()
-  await page.waitForURL(/\/groups\/1\/instances\/12/)
-  await page.goto(`${site.url}/groups/1/instances/12?step=0`)
-  await sees(/The leader sent its accept to all acceptors/)
-  const seen: string[] = []
+  handoffPath = new URL(page.url()).pathname
+  await page.goto(`${site.url}/instances?gid=2&origin=own`)
+  await page.locator('tbody th a').first().click()
+  await page.waitForURL(/\/groups\/2\/instances\/\d+/)
+  instancePath = new URL(page.url()).pathname
+  await page.goto(`${site.url}${instancePath}?step=0`)
+  const seen = [await page.locator('p.now').innerText()]
   for (let step = 1; ; step++) {
     await page.locator('input[type=range]').focus()
-    const on = page.locator('#step-on')
-    if ((await on.count()) === 0) break
-    await Promise.all([
-      page.waitForURL(new RegExp(`step=${step}`)),
-      page.keyboard.press('ArrowRight'),
-    ])
+    if ((await page.locator('#step-on').count()) === 0) break
+    const moved = page.waitForURL(new RegExp(`step=${step}$`))
+    await Promise.all([moved, page.keyboard.press('ArrowRight')])
     seen.push(await page.locator('p.now').innerText())
   }
-  assert.is(seen.filter(text => /had it on its disk/.test(text)).length, 3)
-  assert.match(seen.join('\n'), /with 2 of them a quorum has it/)
-  assert.match(seen.at(-1) ?? '', /ran the commands/)
+  const told = seen.join('\n')
+  assert.match(told, /The leader sent its accept to all acceptors/)
+  assert.ok(seen.filter(text => /had it on its disk/.test(text)).length >= 2, told)
+  assert.match(told, /with 2 of them a quorum has it/)
+  assert.match(told, /the value is decided for ever/)
+  assert.match(told, /ran the commands/)
 })
 
 test('a killed leader is seen within two seconds, and its successor', async () => {
@@ -248,7 +245,7 @@ test('the whole change of a shard by keyboard alone', async () => {
   await settled()
 })
 
-const PATHS = [
+const paths = () => [
   '/',
   '/reconfigure',
   '/reconfigure/plan?op=move&gid=2&shard=1',
@@ -259,9 +256,9 @@ const PATHS = [
   '/groups/0',
   '/groups/2',
   '/instances',
-  '/groups/1/instances/12',
+  instancePath,
   '/handoffs',
-  '/handoffs/90/7',
+  handoffPath,
   '/traces',
   '/keys?key=a',
   '/charts',
@@ -276,7 +273,7 @@ for (const isDark of [false, true]) {
     assert.equal(await axeFindings(other), [], '/login')
     await other.fill('[name=token]', site.token)
     await other.click('button')
-    for (const path of PATHS) {
+    for (const path of paths()) {
       await other.goto(site.url + path)
       assert.equal(await axeFindings(other), [], path)
     }
@@ -289,7 +286,7 @@ test('every page works without scripts: the same words, and a change as well', a
   await plain.page.goto(`${site.url}/login`)
   await plain.page.fill('[name=token]', site.token)
   await plain.page.click('button')
-  for (const path of PATHS) {
+  for (const path of paths()) {
     const response = await plain.page.goto(site.url + path)
     assert.is(response?.status(), 200, path)
     assert.ok((await plain.page.innerText('main')).length > 40, path)
@@ -306,7 +303,7 @@ test('no page is wider than a phone', async () => {
   await phone.page.goto(`${site.url}/login`)
   await phone.page.fill('[name=token]', site.token)
   await phone.page.click('button')
-  for (const path of PATHS) {
+  for (const path of paths()) {
     await phone.page.goto(site.url + path)
     const wide = await phone.page.evaluate('document.documentElement.scrollWidth')
     assert.ok(Number(wide) <= 390, `${path}: ${wide} px`)

@@ -4,9 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import { Connections } from '../../server/client/connections.ts'
-import { jsonBody } from './archive-spans.ts'
 import { freePorts, TestCluster, TOKEN, until } from './cluster.ts'
 
 const ROOT = resolve(fileURLToPath(import.meta.url), '../../..')
@@ -22,11 +20,13 @@ export class DashboardSite {
 
   /** Groups 1 and 2 have joined, group 3 runs as a spare. */
   static async start(): Promise<DashboardSite> {
+    const [archive = 0, dashboard = 0] = await freePorts(2, 12_000)
     const cluster = await TestCluster.start({
       groups: [3, 3, 3],
       joining: [1, 2],
+      // Spans wait in the nodes until it is up.
+      flags: ['--archive', `http://127.0.0.1:${archive}`],
     })
-    const [archive = 0, dashboard = 0] = await freePorts(2)
     const site = new DashboardSite(cluster, archive, dashboard)
     try {
       site.run('archive', site.archiveArgs(archive))
@@ -61,15 +61,6 @@ export class DashboardSite {
 
   get token(): string {
     return TOKEN
-  }
-
-  /** Spans as if a node had sent them. */
-  async postSpans(spans: readonly ReadableSpan[]): Promise<void> {
-    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
-    const request = { method: 'POST', path: '/v1/traces', headers, body: jsonBody(spans) } as const
-    const answer = await this.connections.exchange(this.archiveUrl, request, { timeoutMs: 5_000 })
-    if (answer.type !== 'answer' || answer.status !== 200)
-      throw new Error('the archive took no spans')
   }
 
   /** Of the process of that name. */

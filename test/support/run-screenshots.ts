@@ -6,8 +6,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser } from 'playwright-core'
+import { ArchiveClient } from '../../ops/archive/client.ts'
 import { nodeViews, progressOf } from '../../ops/cluster-view.ts'
-import { handoffSpans, instanceSpan } from './archive-spans.ts'
 import { CHROMIUM, launchBrowser, watchedPage } from './browser.ts'
 import { until } from './cluster.ts'
 import { DashboardSite } from './dashboard-site.ts'
@@ -61,15 +61,16 @@ async function events(site: DashboardSite): Promise<{ config: number; slot: numb
     return progress !== null && progress.config >= 3 && progress.moving === 0
   })
   await masters.move(5, 2, { reason: 'hot shard away from group 1' })
-  const startMicros = Date.now() * 1000
-  const spans = Array.from({ length: 20 }, (_, index) => {
-    return instanceSpan({ gid: 1, slot: 100 + index, startMicros: startMicros + index * 4_000 })
+  const archive = new ArchiveClient({ url: site.archiveUrl, token: site.token })
+  let slot = 0
+  await until('an instance and a handoff in the archive', async () => {
+    const found = await archive.instances({ gid: 1, origin: 'own', limit: 1 })
+    const moves = await archive.handoffs({ config: 3, limit: 1 })
+    slot = found.type === 'found' ? (found.value.instances[0]?.slot ?? 0) : 0
+    return slot > 0 && moves.type === 'found' && moves.value.handoffs.length > 0
   })
-  const moves = [5, 22, 30].flatMap(shard =>
-    handoffSpans({ config: 3, shard, from: 1, to: 3, startMicros }),
-  )
-  await site.postSpans([...spans, ...moves])
-  return { config: 3, slot: 107 }
+  await archive.close()
+  return { config: 3, slot }
 }
 
 /** Clients that ask for a few keys more than for others. */
