@@ -61,7 +61,7 @@ function ran(args: readonly string[]): Promise<{ readonly output: string; readon
 
 test('a pair with etcd, with a gRPC client and without wrk', async () => {
   if (!hasProgram('etcd'))
-    return console.log('SKIPPED: comparison with etcd: etcd is not installed')
+    return console.log('\nSKIPPED: comparison with etcd: etcd is not installed')
   const folder = mkdtempSync(join(tmpdir(), 'compare-test-'))
   try {
     const json = join(folder, 'out.json')
@@ -83,7 +83,7 @@ test('a pair with etcd, with a gRPC client and without wrk', async () => {
 })
 
 test('wrk drives both dialects, where it is installed', async () => {
-  if (httpGenerator(null) !== 'wrk') return console.log('SKIPPED: wrk: it is not installed')
+  if (httpGenerator(null) !== 'wrk') return console.log('\nSKIPPED: wrk: it is not installed')
   const folder = mkdtempSync(join(tmpdir(), 'compare-test-'))
   try {
     const json = join(folder, 'out.json')

@@ -65,7 +65,7 @@ test('the room made for a round is enough for all that LMDB writes in it', () =>
 })
 
 test('with any number of pages left a round lands or is refused whole, and lands with room', () => {
-  if (process.getuid?.() !== 0) return console.log('SKIPPED: full disk, page by page: needs root')
+  if (process.getuid?.() !== 0) return console.log('\nSKIPPED: full disk, page by page: needs root')
   const folder = makeFolder()
   const script = path.join(import.meta.dirname, '../support/full-disk-script.ts')
   const mount = `mount -t tmpfs -o size=24m tmpfs ${folder} || exit 77`
@@ -76,7 +76,7 @@ test('with any number of pages left a round lands or is refused whole, and lands
   })
   fs.rmSync(folder, { recursive: true })
   if (ran.error !== undefined || ran.status === 77) {
-    return console.log('SKIPPED: full disk, page by page: needs unshare and mount')
+    return console.log('\nSKIPPED: full disk, page by page: needs unshare and mount')
   }
   const said = `${ran.signal ?? ran.status}: ${ran.stdout}${ran.stderr}`
   const line = /^steps 120, refused (\d+), entries (\d+) of (\d+)\n$/.exec(ran.stdout)

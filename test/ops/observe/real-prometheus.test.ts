@@ -110,7 +110,7 @@ async function neverWithData(
 }
 
 if (!hasPrometheus) {
-  console.log('SKIPPED: dashboards and alerts against a real Prometheus: it is not installed')
+  console.log('\nSKIPPED: dashboards and alerts against a real Prometheus: it is not installed')
   test('there is nothing to try without Prometheus', () => assert.not(hasPrometheus))
 } else {
   test('every process is scraped, once, with its labels, and follows a join', async () => {
@@ -211,7 +211,7 @@ if (!hasPrometheus) {
       const log = join(cluster.folder, 'strace')
       const injection = 'fdatasync:delay_enter=300000'
       strace = await startStrace(cluster.pid(cluster.group(2)[1]!.name), injection, log)
-    } else console.log('SKIPPED: an alert on a slow disk: strace is not installed')
+    } else console.log('\nSKIPPED: an alert on a slow disk: strace is not installed')
     cluster.signal(follower.name, 'SIGSTOP')
     for (const { name } of lost) cluster.signal(name, 'SIGSTOP')
     const { shards } = await cluster.shardmasters.query()

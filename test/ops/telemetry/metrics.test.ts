@@ -268,7 +268,7 @@ test('exemplars are traces of instances in the log', async () => {
 
 test('promtool has nothing against our families', () => {
   const isThere = spawnSync('promtool', ['--version']).status === 0
-  if (!isThere) return console.log('SKIPPED: promtool check metrics: prometheus is not installed')
+  if (!isThere) return console.log('\nSKIPPED: promtool check metrics: prometheus is not installed')
   for (const [name, text] of texts) {
     const input = text
       .split('\n')
