@@ -3,7 +3,7 @@
 
 import type { Connections } from '../server/client/connections.ts'
 import { answers, type NodeView } from './node-status.ts'
-import { type Scrape, scrapeOf } from './scrape.ts'
+import { type Disk, type Scrape, scrapeOf } from './scrape.ts'
 
 /** What happened in one group between two looks. */
 export type Point = {
@@ -40,6 +40,7 @@ export class MetricsReader {
   private readonly nowMs: () => number
   private readonly series = new Map<number, Point[]>()
   private readonly last = new Map<number, Last>()
+  private readonly disks = new Map<string, Disk | null>()
   private readonly heats: Heat[] = []
   private heatBefore: {
     readonly at: number
@@ -63,6 +64,11 @@ export class MetricsReader {
     return this.heats
   }
 
+  /** Of the node at that URL, when it last told; null: it keeps nothing on one; undefined: not known. */
+  diskOf(url: string): Disk | null | undefined {
+    return this.disks.get(url)
+  }
+
   get gids(): readonly number[] {
     return [...this.series.keys()].sort((one, other) => one - other)
   }
@@ -72,6 +78,8 @@ export class MetricsReader {
     if (this.isLooking || this.nowMs() - this.lookedAt < LOOK_MS) return
     this.lookedAt = this.nowMs()
     this.isLooking = true
+    const known = new Set(nodes.map(({ url }) => url))
+    for (const url of this.disks.keys()) if (!known.has(url)) this.disks.delete(url)
     this.lookAt(nodes.filter(answers), token).finally(() => {
       this.isLooking = false
     })
@@ -85,7 +93,9 @@ export class MetricsReader {
         const request = { method: 'GET', path: '/metrics', headers } as const
         const answer = await this.connections.exchange(url, request, { timeoutMs: TIMEOUT_MS })
         if (answer.type === 'answer' && answer.status === 200) {
-          scrapes.set(url, scrapeOf(answer.body.toString('utf8')))
+          const scrape = scrapeOf(answer.body.toString('utf8'))
+          scrapes.set(url, scrape)
+          this.disks.set(url, scrape.disk)
         }
       }),
     )

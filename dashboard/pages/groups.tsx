@@ -3,7 +3,7 @@
 import type { InstanceLine, TimelineAnswer } from '../../ops/archive/answers.ts'
 import { ArchiveNote } from '../archive-note.tsx'
 import { type ArchiveSaid, said } from '../archive-said.ts'
-import { bytes, hostOf, micros, plural, ranges, seconds, time, whole } from '../format.ts'
+import { bytes, hostOf, micros, plural, ranges, time, whole } from '../format.ts'
 import { hasRole } from '../gate.ts'
 import { type GroupView, groupName, groupsOf } from '../groups.ts'
 import { type Finding, findingsOf } from '../health.ts'
@@ -11,10 +11,10 @@ import { visible } from '../html.ts'
 import { InstanceTable } from '../instance-table.tsx'
 import { recentInstances } from '../instances-of.ts'
 import { Csrf, Empty, Findings, GroupTag, Notice, Panel, Table, Time } from '../layout.tsx'
-import { answers, type NodeView } from '../node-status.ts'
 import type { Observation } from '../observations.ts'
 import { type Action, Missing, type PageContext, page, wholeParam } from '../page.ts'
-import { Events, Replicas, stateText, toneOf } from './overview.tsx'
+import { type Disks, disksOf, ReplicaTable } from '../replica-table.tsx'
+import { Events, Replicas } from './overview.tsx'
 
 type GroupsModel = { readonly at: number; readonly groups: readonly GroupView[] }
 
@@ -89,6 +89,7 @@ function memberText({ gid, isMember, hasLeft, isSafeToStop }: GroupView): string
 type GroupModel = {
   readonly at: number
   readonly group: GroupView
+  readonly disks: Disks
   readonly findings: readonly Finding[]
   readonly events: readonly Observation[]
   readonly instances: readonly InstanceLine[]
@@ -113,7 +114,8 @@ export const groupPage = page<GroupModel>({
       said(archive, client => client.timeline({ gid: group.gid, limit: 12 })),
     ])
     const events = services.reader.observations.newest(10, group.gid)
-    return { at: view.at, group, findings: findingsOf(group), events, instances, timeline }
+    const disks = disksOf(group, url => services.reader.metrics.diskOf(url))
+    return { at: view.at, group, disks, findings: findingsOf(group), events, instances, timeline }
   },
   view: (model, context, part) => (
     <>
@@ -163,73 +165,6 @@ export const groupPage = page<GroupModel>({
 
 function titleOf({ gid }: GroupView): string {
   return gid === 0 ? 'Shardmasters' : `Group ${gid}`
-}
-
-const REPLICA_HEAD = [
-  'Replica',
-  'State',
-  'Ballot',
-  ['First', 'num'],
-  ['Decided', 'num'],
-  ['Applied', 'num'],
-  ['Durable', 'num'],
-  ['Lag', 'num'],
-  ['Silent', 'num'],
-  ['Log', 'num'],
-  ['Config', 'num'],
-  'Up',
-  'Incarnation',
-] as const
-
-function ReplicaTable({ group, at }: GroupModel) {
-  return (
-    <Panel
-      title="Replicas"
-      note={`${group.answering} of ${group.replicas.length} answer; ${group.majority} are needed`}
-    >
-      <Table label="Replicas" head={REPLICA_HEAD}>
-        {group.replicas.map(node => (
-          <ReplicaRow node={node} group={group} at={at} />
-        ))}
-      </Table>
-    </Panel>
-  )
-}
-
-function ReplicaRow({
-  node,
-  group,
-  at,
-}: {
-  readonly node: NodeView
-  readonly group: GroupView
-  readonly at: number
-}) {
-  const { status } = node
-  const asSeen = group.leader?.status?.members.find(({ replica }) => replica === status?.replica)
-  const lag = status === null ? null : Math.max(0, (group.decided ?? 0) - status.slots.applied)
-  return (
-    <tr class={answers(node) ? '' : 'aside'}>
-      <th scope="row">
-        <span class={`dot ${toneOf(node)}`} /> {node.name}{' '}
-        <span class="dim mono">{hostOf(node.url)}</span>
-      </th>
-      <td class={answers(node) ? '' : 'bad'}>{visible(stateText(node, at))}</td>
-      <td class="mono">{status?.ballot ?? '–'}</td>
-      <td class="num">{whole(status?.slots.first)}</td>
-      <td class="num">{whole(status?.slots.decided)}</td>
-      <td class="num">{whole(status?.slots.applied)}</td>
-      <td class="num">{whole(status?.slots.durable)}</td>
-      <td class="num">{whole(asSeen?.lagSlots ?? lag)}</td>
-      <td class="num">{micros(asSeen?.silentMicros)}</td>
-      <td class="num">
-        {status === null ? '–' : `${whole(status.log.entries)} · ${bytes(status.log.bytes)}`}
-      </td>
-      <td class="num">{whole(status?.machine.config)}</td>
-      <td>{status === null ? '–' : seconds(status.uptimeSeconds)}</td>
-      <td class="mono">{status?.incarnation.slice(0, 12) ?? '–'}</td>
-    </tr>
-  )
 }
 
 function StepDown({

@@ -1,5 +1,8 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { until } from '../support/cluster.ts'
 import { DashboardRig, TOKEN } from '../support/dashboard-rig.ts'
 import { serving, simulated, statusOf, urlsOf } from '../support/simulated-asker.ts'
 
@@ -96,6 +99,41 @@ test('a node that hangs holds up no page', async () => {
   assert.match(await html('/'), /Shards/)
   assert.ok(performance.now() - startedAt < 500)
   release()
+})
+
+test('a group tells the disk of each replica, as its metrics have it', async () => {
+  const node = createServer((_request, response) => {
+    response.end(
+      ['wal_bytes 1048576', 'store_bytes 1048576', 'disk_free_bytes 3221225472']
+        .concat('disk_size_bytes 4294967296')
+        .map(line => `shardglass_${line}\n`)
+        .join(''),
+    )
+  })
+  await new Promise<void>(done => node.listen(0, '127.0.0.1', done))
+  const url = `http://127.0.0.1:${(node.address() as AddressInfo).port}`
+  const [first = '', ...others] = urlsOf(1)
+  rig.cluster.config = {
+    ...rig.cluster.config,
+    num: 3,
+    groups: { ...rig.cluster.config.groups, 1: [url, ...others] },
+  }
+  rig.cluster.statuses.set(url, statusOf(1, 0, []))
+  rig.cluster.statuses.delete(first)
+  await later()
+  const { view, metrics } = rig.dashboard.services.reader
+  assert.match(await html('/groups/1'), /<th scope="col" class="num">Disk</)
+  assert.not.match(textOf(await html('/groups/1')), /free of/, 'nobody has told yet')
+  metrics.look(
+    view.nodes.filter(other => other.url === url),
+    TOKEN.reader,
+  )
+  await until('its metrics', () => metrics.diskOf(url) !== undefined)
+  assert.match(textOf(await html('/groups/1')), /2 MiB · 3 GiB free of 4 GiB/)
+  const { disks } = await json('/groups/1.json')
+  assert.equal(disks, { [url]: { used: 2 ** 21, free: 3 * 2 ** 30, size: 4 * 2 ** 30 } })
+  node.close()
+  node.closeAllConnections()
 })
 
 test('a new leader is an event', async () => {

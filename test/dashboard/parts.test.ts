@@ -138,6 +138,13 @@ test('latency of what came in between is read from two scrapes', () => {
   assert.is(quantile(0.99, [[after.latency, after.latency]]), null, 'nothing came in')
 })
 
+test('the disk is read from a scrape: used by log and store, and what is left of it', () => {
+  const told = 'shardglass_wal_bytes 300\nshardglass_store_bytes 45\n'
+  assert.is(scrapeOf(told).disk, null, 'nothing is on a disk')
+  const text = `${told}shardglass_disk_free_bytes 6e9\nshardglass_disk_size_bytes 8e9\n`
+  assert.equal(scrapeOf(text).disk, { used: 345, free: 6e9, size: 8e9 })
+})
+
 test('heat goes by orders of magnitude', () => {
   assert.equal(
     [0.1, 1, 10, 100, 1_000].map(rate => levelOf(rate, 1_000)),
