@@ -2,6 +2,7 @@
 // and so their token.
 
 import { ArchiveClient } from '../ops/archive/client.ts'
+import { Silence } from '../ops/archive/silence.ts'
 import { ShardmasterClient } from '../server/client/clerk.ts'
 import type { Connections } from '../server/client/connections.ts'
 import type { Audit } from './audit.ts'
@@ -35,6 +36,8 @@ export class Clients {
     readonly shardmasters: readonly string[]
     readonly archive: string | null
   }
+  /** An archive that hangs holds up one page once, and not everybody's pages again and again. */
+  private readonly silence = new Silence()
   private readonly byToken = new Map<string, TokenClients>()
 
   constructor(urls: { readonly shardmasters: readonly string[]; readonly archive: string | null }) {
@@ -56,6 +59,7 @@ export class Clients {
   }
 
   private open(token: string): TokenClients {
+    const { silence } = this
     const { shardmasters, archive } = this.urls
     const client = new ShardmasterClient({
       shardmasters,
@@ -64,7 +68,7 @@ export class Clients {
       timeoutMs: 5_000,
     })
     return {
-      archive: archive === null ? null : new ArchiveClient({ url: archive, token }),
+      archive: archive === null ? null : new ArchiveClient({ url: archive, token, silence }),
       shardmasters: client,
       configs: new ConfigCache(num => client.query(num, { timeoutMs: 2_000 })),
     }

@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { Connections } from '../../server/client/connections.ts'
 import { readProblem } from '../../server/client/problem.ts'
 import * as shape from './answers.ts'
+import type { Silence } from './silence.ts'
 
 /** Longer than the archive spends on any search. */
 const TIMEOUT_MS = 2_000
@@ -48,18 +49,22 @@ export type ArchiveClientOptions = {
   readonly url: string
   readonly token: string
   readonly timeoutMs?: number
+  /** Shared with others that ask the same archive; default: every question waits for its answer. */
+  readonly silence?: Silence
 }
 
 export class ArchiveClient {
   readonly url: string
   private readonly headers: Readonly<Record<string, string>>
   private readonly timeoutMs: number
+  private readonly silence: Silence | null
   private readonly connections = new Connections({ perNode: CONNECTIONS })
 
   constructor(options: ArchiveClientOptions) {
     this.url = options.url
     this.headers = { authorization: `Bearer ${options.token}` }
     this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
+    this.silence = options.silence ?? null
   }
 
   /** 32 hex digits. */
@@ -103,7 +108,16 @@ export class ArchiveClient {
     return this.connections.close()
   }
 
-  private async get<T extends z.ZodType>(
+  private get<T extends z.ZodType>(
+    path: string,
+    query: Readonly<Record<string, string | number | undefined>>,
+    schema: T,
+  ): Promise<Found<z.output<T>>> {
+    const ask = () => this.ask(path, query, schema)
+    return this.silence === null ? ask() : this.silence.around(ask)
+  }
+
+  private async ask<T extends z.ZodType>(
     path: string,
     query: Readonly<Record<string, string | number | undefined>>,
     schema: T,

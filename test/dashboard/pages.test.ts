@@ -136,6 +136,31 @@ test('a group tells the disk of each replica, as its metrics have it', async () 
   node.closeAllConnections()
 })
 
+test('an archive that hangs holds up one page once, whoever asks', async () => {
+  const hanging = createServer(() => undefined)
+  await new Promise<void>(done => hanging.listen(0, '127.0.0.1', done))
+  const url = `http://127.0.0.1:${(hanging.address() as AddressInfo).port}`
+  const other = new DashboardRig(simulated(16, 2), url)
+  const cookies = [await other.login(TOKEN.admin), await other.login(TOKEN.reader)]
+  const lookAt = async (path: string, headers: { readonly cookie: string }) => {
+    const startedAt = performance.now()
+    const text = await (await other.get(path, { cookie: headers.cookie })).text()
+    assert.match(text, /The archive did not answer in time/, path)
+    return performance.now() - startedAt
+  }
+  await lookAt('/handoffs', cookies[0]!)
+  for (const path of ['/handoffs', '/groups/1', '/groups/1/-/events', '/instances']) {
+    for (const headers of cookies) {
+      const took = await lookAt(path, headers)
+      assert.ok(took < 1_000, `${path}: ${took} ms`)
+    }
+  }
+  assert.equal(other.faults, [])
+  await other.stop()
+  hanging.close()
+  hanging.closeAllConnections()
+})
+
 test('a new leader is an event', async () => {
   await html('/')
   const [first = '', second = ''] = urlsOf(2)

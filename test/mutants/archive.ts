@@ -8,6 +8,7 @@ const OTLP = 'test/ops/archive/otlp.test.ts'
 const HOSTILE = 'test/ops/archive/otlp-hostile.test.ts'
 const ROUTES = 'test/ops/archive/archive-routes.test.ts'
 const LINES = 'test/ops/archive/lines.test.ts'
+const SILENCE = 'test/ops/archive/silence.test.ts'
 
 export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   {
@@ -105,5 +106,29 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     find: 'place + 1 === quorum',
     replace: 'place === quorum',
     by: { file: LINES, test: 'was thinned' },
+  },
+  {
+    name: 'silence-waited-for-again',
+    row: 'archive',
+    file: 'ops/archive/silence.ts',
+    find: 'return STILL',
+    replace: 'return this.noted(ask)',
+    by: { file: SILENCE, test: 'without a wait' },
+  },
+  {
+    name: 'silence-for-ever',
+    row: 'archive',
+    file: 'ops/archive/silence.ts',
+    find: 'this.nowMs() - this.since < REST_MS',
+    replace: 'this.nowMs() - this.since < 100 * REST_MS',
+    by: { file: SILENCE, test: 'its answer ends the silence' },
+  },
+  {
+    name: 'try-waited-for',
+    row: 'archive',
+    file: 'ops/archive/silence.ts',
+    find: 'return Promise.race([tried, soon()])',
+    replace: 'return tried',
+    by: { file: SILENCE, test: 'is not waited for long' },
   },
 ]

@@ -29,7 +29,7 @@ export class DashboardRig {
   readonly faults: unknown[] = []
   nowMs = 1_700_000_000_000
 
-  constructor(cluster: Simulated = simulated(16, 2)) {
+  constructor(cluster: Simulated = simulated(16, 2), archive: string | null = null) {
     this.cluster = cluster
     const tokens = [
       { name: 'boss', role: 'admin', hash: hashToken(TOKEN.admin) },
@@ -43,7 +43,7 @@ export class DashboardRig {
     this.auth = createAuth({ tokens: readTokens(this.tokensFile), peerHash: null })
     this.dashboard = createDashboard({
       ...{ auth: this.auth, advertise: URL_, shardmasters: MASTERS, nodes: [] },
-      ...{ archive: null, grafana: null, data: this.folder, tokensFile: this.tokensFile },
+      ...{ archive, grafana: null, data: this.folder, tokensFile: this.tokensFile },
       nowMs: () => this.nowMs,
       onFault: error => void this.faults.push(error),
       loginLink: new LoginLink({ url: URL_, file: this.linkFile, tokenFile }),
