@@ -94,10 +94,14 @@ function Head({ session, section, cluster, live, twin }: FrameOptions & { sessio
         </ul>
       </nav>
       <div class="who">
-        {cluster === null ? null : <span class="cluster">{visible(cluster)}</span>}
+        {cluster === null ? null : (
+          <span class="cluster" title={visible(cluster)}>
+            {visible(cluster)}
+          </span>
+        )}
         {live === null ? null : <span id="pulse" class="pulse" role="status" />}
         {twin === null ? null : <a href={twin}>JSON</a>}
-        <span>
+        <span class="user" title={session.grant.name}>
           {session.grant.name} <span class="dim">({session.grant.role})</span>
         </span>
         <form method="post" action="/logout">
