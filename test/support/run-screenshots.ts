@@ -5,7 +5,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { ArchiveClient } from '../../ops/archive/client.ts'
 import { nodeViews, progressOf } from '../../ops/cluster-view.ts'
 import { CHROMIUM, launchBrowser, watchedPage } from './browser.ts'
@@ -118,22 +118,34 @@ async function takePictures(browser: Browser, site: DashboardSite, slot: number)
   await page.fill('[name=token]', site.token)
   await page.click('button')
   await page.locator('.map').waitFor()
+  // So that its lines are of requests, not of the pages that were opened for the pictures.
+  await load(site, LOAD_MS)
   const session = await context.newCDPSession(page)
   const wanted = [
     ['overview', '/', 540],
     ['plan', '/reconfigure/plan?op=leave&gid=1', 600],
-    ['instance', `/groups/1/instances/${slot}?step=7`, 600],
+    ['instance', `/groups/1/instances/${slot}`, 600],
   ] as const
   for (const [name, path, height] of wanted) {
     await page.setViewportSize({ width: 1180, height })
     await page.goto(site.url + path)
     await page.locator('main').waitFor()
+    if (name === 'instance') await openQuorum(page, site)
     const format = { format: 'webp', quality: 55 } as const
     const { data } = await session.send('Page.captureScreenshot', format)
     writeFileSync(join(PICTURES, `${name}.webp`), Buffer.from(data, 'base64'))
     console.log(`${PICTURES}/${name}.webp`)
   }
   await context.close()
+}
+
+/** To the step at which a quorum has it. */
+async function openQuorum(page: Page, site: DashboardSite): Promise<void> {
+  const step = page
+    .locator('tr')
+    .filter({ hasText: /a quorum has it/ })
+    .locator('a')
+  await page.goto(`${site.url}${await step.first().getAttribute('href')}`)
 }
 
 await main()
