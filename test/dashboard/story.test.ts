@@ -11,6 +11,7 @@ import {
 } from '../support/browser.ts'
 import { until } from '../support/cluster.ts'
 import { DashboardSite } from '../support/dashboard-site.ts'
+import { OpenDashboards } from '../support/open-dashboards.ts'
 import { costOf } from '../support/process-cost.ts'
 
 const all = suite('the dashboard in a browser')
@@ -177,9 +178,10 @@ test('a killed leader is seen within two seconds, and its successor', async () =
   await sees(/every replica answers/)
 })
 
-test('the leader steps down on request', async () => {
+test('the leader steps down on request, on a page that tells the disk of each replica', async () => {
   const before = await site.cluster.leader(3)
   await page.goto(`${site.url}/groups/3`)
+  await sees(/(?:[\d.]+ [KMGT]iB · [\d.]+ [KMGT]iB free of [\d.]+ [KMGT]iB.*){3}/s)
   await press(/Let the leader step down/)
   await until('another leader', async () => (await site.cluster.leader(3)).name !== before.name)
 })
@@ -312,27 +314,14 @@ test('no page is wider than a phone', async () => {
 })
 
 all('fifty open dashboards cost less than a twentieth of a core', async () => {
-  const cookie = await site.login()
-  const control = new AbortController()
-  const beats = Array.from({ length: 50 }, () => 0)
-  const listen = async (index: number): Promise<void> => {
-    const init = { headers: { cookie }, signal: control.signal }
-    const { body } = await fetch(`${site.url}/overview/-/live`, init)
-    const reader = body!.pipeThrough(new TextDecoderStream()).getReader()
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      if (next.value.includes('event: beat')) beats[index]! += 1
-    }
-  }
-  const streams = beats.map((_, index) => listen(index).catch(() => undefined))
-  const heard = (count: number) => () => beats.every(beat => beat >= count)
-  await until('all are open', heard(1))
+  const dashboards = await OpenDashboards.open(site, 50)
+  await until('all are open', () => dashboards.haveHeard(1))
   const [startedAt, before] = [performance.now(), costOf(site.pidOf('dashboard'))]
-  await until('ten seconds of beats', heard(5))
+  await until('ten seconds of beats', () => dashboards.haveHeard(5))
   const after = costOf(site.pidOf('dashboard'))
   const seconds = (performance.now() - startedAt) / 1000
   const share = ((after?.ticks ?? 0) - (before?.ticks ?? 0)) / 100 / seconds
-  control.abort()
-  await Promise.all(streams)
+  await dashboards.close()
   console.log(`fifty open dashboards: ${(share * 100).toFixed(1)} % of a core`)
   assert.ok(share > 0 && share < 0.05, `${share} of a core over ${seconds} s`)
 })
