@@ -24,6 +24,7 @@ import { LoginForm, Refused } from './login-page.tsx'
 import {
   type Action,
   type AnyPage,
+  type LoadedPage,
   loaded,
   Missing,
   matchPath,
@@ -192,24 +193,24 @@ export class Dashboard {
     const model = await loaded(found.page, context)
     if (model instanceof Missing)
       return this.refusal(request, session, model.status, model.text, found.page.section)
-    if (target.isJson) return json(found.page.json?.(model) ?? model)
+    if (target.isJson) return json(model.twin())
     if (target.part === null) return this.show(pageUrl, found.page, model, context)
-    if (found.page.parts?.[target.part] === undefined) {
+    if (!found.page.partNames.includes(target.part)) {
       return this.refusal(request, session, 404, 'The page has no such part.')
     }
-    return htmlAnswer(200, await rendered(partOf(found.page, target.part, model, context, pageUrl)))
+    return htmlAnswer(200, await rendered(partOf(model, target.part, context, pageUrl)))
   }
 
   private show(
     url: string,
     page: AnyPage,
-    model: unknown,
+    model: LoadedPage,
     context: PageContext,
   ): Promise<Response> {
-    const isLive = page.parts !== undefined
-    const body = page.view(model, context, name => partOf(page, name, model, context, url))
+    const isLive = page.partNames.length > 0
+    const body = model.view(context, name => partOf(model, name, context, url))
     const frame = {
-      title: page.title(model),
+      title: model.title,
       section: page.section,
       session: context.session,
       live: isLive ? streamUrl(url) : null,
@@ -220,7 +221,7 @@ export class Dashboard {
   }
 
   private live(url: string, page: AnyPage, context: PageContext): Response {
-    if (page.parts === undefined) return new Response('', { status: 404 })
+    if (page.partNames.length === 0) return new Response('', { status: 404 })
     if (this.streams.isFull)
       return new Response('', { status: 503, headers: { 'retry-after': '10' } })
     const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }

@@ -5,17 +5,20 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { z } from 'zod'
 import { ShardglassError } from '../server/client/clerk.ts'
 
-export type AuditEntry = {
-  readonly id: string
+const auditEntry = z.object({
+  id: z.string(),
   /** ms since 1970. */
-  readonly at: number
-  readonly who: string
-  readonly what: string
+  at: z.number(),
+  who: z.string(),
+  what: z.string(),
   /** `begun` where nothing more is known: it may or may not have happened. */
-  readonly result: string
-}
+  result: z.string(),
+})
+
+export type AuditEntry = Readonly<z.infer<typeof auditEntry>>
 
 /** The page shows the newest of at most so many bytes. */
 const READ_BYTES = 512 * 1024
@@ -87,12 +90,11 @@ export function failureText(error: unknown): string {
 }
 
 function entryOf(line: string): AuditEntry | null {
+  let value: unknown
   try {
-    const { id, at, who, what, result } = JSON.parse(line) as Record<string, unknown>
-    if (typeof id !== 'string' || typeof at !== 'number' || typeof who !== 'string') return null
-    if (typeof what !== 'string' || typeof result !== 'string') return null
-    return { id, at, who, what, result }
+    value = JSON.parse(line)
   } catch {
     return null // the first line of a cut, or the end of one not finished
   }
+  return auditEntry.safeParse(value).data ?? null
 }

@@ -15,7 +15,7 @@ export async function rendered(piece: Html): Promise<string> {
 
 /** Text of this program, such as a picture, that is markup already. Never what others wrote. */
 export function markup(text: string): Html {
-  return raw(text) as unknown as string
+  return raw(text)
 }
 
 /** For markup made as text. */

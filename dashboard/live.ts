@@ -106,8 +106,8 @@ async function partsOf(url: string, page: AnyPage, context: PageContext): Promis
   const found = new Map<string, string>()
   const model = await loaded(page, context)
   if (model instanceof Missing) return found
-  for (const name of Object.keys(page.parts ?? {})) {
-    found.set(name, await rendered(partOf(page, name, model, context, url)))
+  for (const name of page.partNames) {
+    found.set(name, await rendered(partOf(model, name, context, url)))
   }
   return found
 }

@@ -80,18 +80,45 @@ export type Outcome =
       readonly body: Html
     }
 
+/** A page as it was loaded once; its views are of one and the same model. */
+export type LoadedPage = {
+  readonly title: string
+  /** What the JSON twin gives. */
+  twin(): unknown
+  view(context: PageContext, part: (name: string) => Html): Html
+  /** Null where the page has no such part. */
+  part(name: string, context: PageContext): Html
+}
+
 /** A page whose model nobody outside needs to know the type of. */
-export type AnyPage = Omit<Page<unknown>, 'load'> & {
-  load(context: PageContext): Promise<unknown>
+export type AnyPage = Pick<
+  Page<unknown>,
+  'path' | 'fits' | 'role' | 'scope' | 'section' | 'isReloading'
+> & {
+  readonly partNames: readonly string[]
+  load(context: PageContext): Promise<LoadedPage | Missing>
 }
 
 export function page<Model>(definition: Page<Model>): AnyPage {
-  // Each view gets what its own load gave, and nothing else.
-  return definition as unknown as AnyPage
+  const { title, view, json, parts = {}, load, ...rest } = definition
+  return {
+    ...rest,
+    partNames: Object.keys(parts),
+    async load(context) {
+      const model = await load(context)
+      if (model instanceof Missing) return model
+      return {
+        title: title(model),
+        twin: () => (json === undefined ? model : json(model)),
+        view: (viewContext, part) => view(model, viewContext, part),
+        part: (name, viewContext) => parts[name]?.(model, viewContext) ?? null,
+      }
+    },
+  }
 }
 
 /** What a page says where the cluster does not answer. */
-export async function loaded(page: AnyPage, context: PageContext): Promise<unknown> {
+export async function loaded(page: AnyPage, context: PageContext): Promise<LoadedPage | Missing> {
   try {
     return await page.load(context)
   } catch (error) {

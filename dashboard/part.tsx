@@ -2,7 +2,7 @@
 
 import type { Html } from './html.ts'
 import { Part } from './layout.tsx'
-import type { AnyPage, PageContext } from './page.ts'
+import type { LoadedPage, PageContext } from './page.ts'
 
 /** Path and query of a page. `/` is the overview's. */
 export function splitUrl(url: string): { readonly path: string; readonly query: string } {
@@ -22,19 +22,11 @@ export function streamUrl(url: string): string {
 }
 
 /** A part in its frame, as it stands in the page at `url`. */
-export function partOf(
-  page: AnyPage,
-  name: string,
-  model: unknown,
-  context: PageContext,
-  url: string,
-): Html {
-  const view = page.parts?.[name]
-  if (view === undefined) return null
+export function partOf(page: LoadedPage, name: string, context: PageContext, url: string): Html {
   const { path, query } = splitUrl(url)
   return (
     <Part name={name} url={`${path}/-/${name}${query}`}>
-      {view(model, context)}
+      {page.part(name, context)}
     </Part>
   )
 }

@@ -3,17 +3,17 @@
 import { wholeParam } from './page.ts'
 
 export type SearchFields = {
-  readonly gid?: number
-  readonly shard?: number
-  readonly config?: number
-  readonly name?: string
-  readonly origin?: string
-  readonly outcome?: string
-  readonly minMicros?: number
-  readonly from?: string
-  readonly to?: string
-  readonly order?: 'newest' | 'slowest'
-  readonly before?: string
+  readonly gid?: number | undefined
+  readonly shard?: number | undefined
+  readonly config?: number | undefined
+  readonly name?: string | undefined
+  readonly origin?: string | undefined
+  readonly outcome?: string | undefined
+  readonly minMicros?: number | undefined
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+  readonly order?: 'newest' | 'slowest' | undefined
+  readonly before?: string | undefined
 }
 
 const TEXT_MAX = 200
@@ -28,7 +28,7 @@ export function searchOf(query: URLSearchParams): SearchFields {
     return wholeParam(query.get(name), 0, Number.MAX_SAFE_INTEGER) ?? undefined
   }
   const ms = Number(query.get('minMs') ?? '')
-  const fields = {
+  return {
     gid: number('gid'),
     shard: number('shard'),
     config: number('config'),
@@ -38,24 +38,16 @@ export function searchOf(query: URLSearchParams): SearchFields {
     minMicros: ms > 0 && Number.isFinite(ms) ? Math.round(ms * 1000) : undefined,
     from: text('from'),
     to: text('to'),
-    order: query.get('order') === 'slowest' ? ('slowest' as const) : undefined,
+    order: query.get('order') === 'slowest' ? 'slowest' : undefined,
     before: text('before'),
   }
-  return defined(fields)
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
-
-/** Without the fields that nobody gave. */
-export function defined<T extends object>(fields: T): Defined<T> {
-  const given = Object.entries(fields).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(given) as Defined<T>
 }
 
 /** The same search from another place on. */
 export function pageLink(path: string, fields: SearchFields, before: string): string {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries({ ...fields, before })) {
+    if (value === undefined) continue
     if (name === 'minMicros') query.set('minMs', String(Number(value) / 1000))
     else query.set(name, String(value))
   }

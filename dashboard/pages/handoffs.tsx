@@ -10,7 +10,7 @@ import type { Moving } from '../handoff-tracker.ts'
 import { visible } from '../html.ts'
 import { Empty, GroupTag, Notice, Panel, Table, Time } from '../layout.tsx'
 import { Missing, page, wholeParam } from '../page.ts'
-import { defined, pageLink, type SearchFields, searchOf } from '../search.ts'
+import { pageLink, type SearchFields, searchOf } from '../search.ts'
 import { SpanFigure } from '../span-figure.tsx'
 
 type HandoffsModel = {
@@ -33,7 +33,7 @@ export const handoffs = page<HandoffsModel>({
     const { archive } = services.clients.of(session.token)
     const { gid, shard, config, from, to, before } = fields
     const found = await said(archive, client =>
-      client.handoffs({ limit: LIMIT, ...defined({ gid, shard, config, from, to, before }) }),
+      client.handoffs({ limit: LIMIT, gid, shard, config, from, to, before }),
     )
     const open = services.reader.handoffs.list().filter(({ phase }) => phase !== 'arrived')
     return { fields, open, said: found }

@@ -13,7 +13,7 @@ import { lanes } from '../lanes.ts'
 import { Empty, Panel, Table } from '../layout.tsx'
 import { Missing, type PageContext, page, wholeParam } from '../page.ts'
 import { type Replay, replayOf } from '../replay.ts'
-import { defined, pageLink, type SearchFields, searchOf } from '../search.ts'
+import { pageLink, type SearchFields, searchOf } from '../search.ts'
 
 type SearchModel = {
   readonly fields: SearchFields
@@ -37,12 +37,8 @@ export const instances = page<SearchModel>({
     const fields = searchOf(query)
     const { archive } = services.clients.of(session.token)
     const { gid, origin, minMicros, from, to, order, before } = fields
-    const found = await said(archive, client =>
-      client.instances({
-        limit: LIMIT,
-        ...defined({ gid, origin, minMicros, from, to, order, before }),
-      }),
-    )
+    const asked = { limit: LIMIT, gid, origin, minMicros, from, to, order, before }
+    const found = await said(archive, client => client.instances(asked))
     const asker = { connections: services.connections, token: session.token }
     const wanted = groups
       .filter(group => gid === undefined || group.gid === gid)

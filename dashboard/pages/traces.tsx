@@ -8,7 +8,7 @@ import { clock, micros, plural, time, whole } from '../format.ts'
 import { cut, visible } from '../html.ts'
 import { Empty, Panel, Table, Time } from '../layout.tsx'
 import { Missing, page } from '../page.ts'
-import { defined, pageLink, type SearchFields, searchOf } from '../search.ts'
+import { pageLink, type SearchFields, searchOf } from '../search.ts'
 import { labelOf, SpanFigure } from '../span-figure.tsx'
 
 type TracesModel = {
@@ -29,7 +29,7 @@ export const traces = page<TracesModel>({
     const fields = searchOf(query)
     const { archive } = services.clients.of(session.token)
     const { name, gid, shard, config, outcome, minMicros, from, to, order, before } = fields
-    const wanted = defined({
+    const wanted = {
       name,
       gid,
       shard,
@@ -40,7 +40,7 @@ export const traces = page<TracesModel>({
       to,
       order,
       before,
-    })
+    }
     const found = await said(archive, client => client.spans({ limit: LIMIT, ...wanted }))
     return { fields, said: found, id: id === '' ? null : id }
   },

@@ -23,25 +23,36 @@ export type Found<T> =
     }
 
 /** `from`, `to`: ms since 1970, ISO 8601, or a time ago such as `1h`, `30m`. */
-type Interval = { readonly from?: string | number; readonly to?: string | number }
-type Page = { readonly limit?: number; readonly before?: string }
-type Order = { readonly order?: 'newest' | 'slowest' }
+type Interval = {
+  readonly from?: string | number | undefined
+  readonly to?: string | number | undefined
+}
+type Page = { readonly limit?: number | undefined; readonly before?: string | undefined }
+type Order = { readonly order?: 'newest' | 'slowest' | undefined }
 
 export type InstancesQuery = Interval &
   Page &
-  Order & { readonly gid?: number; readonly minMicros?: number; readonly origin?: string }
+  Order & {
+    readonly gid?: number | undefined
+    readonly minMicros?: number | undefined
+    readonly origin?: string | undefined
+  }
 export type HandoffsQuery = Interval &
-  Page & { readonly shard?: number; readonly config?: number; readonly gid?: number }
-export type TimelineQuery = Interval & Page & { readonly gid?: number }
+  Page & {
+    readonly shard?: number | undefined
+    readonly config?: number | undefined
+    readonly gid?: number | undefined
+  }
+export type TimelineQuery = Interval & Page & { readonly gid?: number | undefined }
 export type SpansQuery = Interval &
   Page &
   Order & {
-    readonly name?: string
-    readonly gid?: number
-    readonly shard?: number
-    readonly config?: number
-    readonly outcome?: string
-    readonly minMicros?: number
+    readonly name?: string | undefined
+    readonly gid?: number | undefined
+    readonly shard?: number | undefined
+    readonly config?: number | undefined
+    readonly outcome?: string | undefined
+    readonly minMicros?: number | undefined
   }
 
 export type ArchiveClientOptions = {

@@ -3,7 +3,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { rendered } from '../../dashboard/html.ts'
-import type { PageContext } from '../../dashboard/page.ts'
+import { Missing, type PageContext } from '../../dashboard/page.ts'
 import { runbook } from '../../dashboard/pages/runbook.tsx'
 import { PAGES } from '../../dashboard/pages.ts'
 import { blocksOf } from '../../dashboard/runbook-text.ts'
@@ -16,7 +16,9 @@ const nowhere = null as unknown as PageContext
 
 test('it is where alerts lead, and has an anchor for each of them', async () => {
   assert.ok(PAGES.some(({ path }) => path === new URL(RUNBOOK_URL).pathname))
-  const html = await rendered(runbook.view(await runbook.load(nowhere), nowhere, () => null))
+  const loaded = await runbook.load(nowhere)
+  if (loaded instanceof Missing) throw new Error(loaded.text)
+  const html = await rendered(loaded.view(nowhere, () => null))
   for (const { name } of ALERTS) assert.match(html, `<h3 id="${anchorOf(name)}">${name}</h3>`)
   assert.match(html, '<code>npx shardctl status</code>')
   assert.not.match(html, /\*\*|```|^#|^- /m)
