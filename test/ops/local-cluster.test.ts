@@ -7,7 +7,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { localCluster } from '../../ops/local.ts'
 import { unreadyNodes } from '../../ops/ports.ts'
-import { freePorts, until } from '../support/cluster.ts'
+import { freeBase, until } from '../support/cluster.ts'
 
 const test = suite('local cluster')
 const ROOT = resolve(fileURLToPath(import.meta.url), '../../..')
@@ -17,7 +17,7 @@ let runner: Runner | null = null
 
 test.before.each(async () => {
   folder = mkdtempSync(join(tmpdir(), 'local-'))
-  const [base = 0] = await freePorts(1, 12_000)
+  const base = await freeBase()
   const mark = { SHARDGLASS_BASE_PORT: String(base), SHARDGLASS_DATA: join(folder, 'data') }
   env = { ...process.env, ...mark }
 })
@@ -47,6 +47,14 @@ function run(command: string, args: readonly string[]): Runner {
 }
 
 const npmStart = () => run(process.execPath, ['dist/ops/start.js'])
+
+/** Waits until it says that the cluster is up. */
+async function welcomed(started: Runner): Promise<void> {
+  const isUp = (): boolean => started.output.includes('Ctrl-C stops')
+  await until('the welcome', isUp, 60_000).catch(error => {
+    throw new Error(`${error.message}\n${started.output.slice(-3_000)}`)
+  })
+}
 
 /** Every process that has this test's data folder in its environment, however it was started. */
 function ours(): readonly number[] {
@@ -112,7 +120,7 @@ async function stopsClean(signal: NodeJS.Signals, times: number): Promise<void> 
 
 test('npm start comes up, says what to try, survives kill -9, and Ctrl-C twice ends all', async () => {
   const started = npmStart()
-  await until('the welcome', () => started.output.includes('Ctrl-C stops'), 60_000)
+  await welcomed(started)
   const commands = started.output.split('\n').filter(line => /^ {2}(?:curl|SHARD)/.test(line))
   assert.is(commands.length, 3, started.output)
   const [put = '', get = '', join = ''] = commands.map(line => line.trim())
@@ -134,7 +142,7 @@ test('npm start comes up, says what to try, survives kill -9, and Ctrl-C twice e
 
 test('npm start says which ports are in use, and reset spares a running cluster', async () => {
   const started = npmStart()
-  await until('the welcome', () => started.output.includes('Ctrl-C stops'), 60_000)
+  await welcomed(started)
   const second = await ended(run(process.execPath, ['dist/ops/start.js']))
   assert.match(second, /these ports are in use: sm1 \d+, .*kv3c \d+/)
   assert.match(await ended(run(process.execPath, ['dist/ops/reset.js'])), /stop it first/)
@@ -147,7 +155,7 @@ test('npm start says which ports are in use, and reset spares a running cluster'
 
 test('kill -9 of npm start leaves nothing behind', async () => {
   const started = npmStart()
-  await until('the welcome', () => started.output.includes('Ctrl-C stops'), 60_000)
+  await welcomed(started)
   started.child.kill('SIGKILL')
   await until('no process left', () => ours().length === 0, 10_000)
 })

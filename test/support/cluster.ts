@@ -8,6 +8,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { localCluster } from '../../ops/local.ts'
 import { Clerk, ShardmasterClient } from '../../server/client/clerk.ts'
 import { Connections } from '../../server/client/connections.ts'
 
@@ -314,6 +315,17 @@ export async function freePorts(count: number, from = 20_000): Promise<number[]>
     if (await isFree(port)) ports.push(port)
   }
   return ports
+}
+
+/** A base port whose local cluster finds all its ports free. */
+export async function freeBase(): Promise<number> {
+  for (;;) {
+    const base = 12_000 + Math.floor(Math.random() * 7_000)
+    const { nodes, ports } = localCluster({ SHARDGLASS_BASE_PORT: String(base) })
+    const all = [...nodes.map(({ port }) => port), ...Object.values(ports)]
+    const free = await Promise.all(all.map(isFree))
+    if (free.every(Boolean)) return base
+  }
 }
 
 function isFree(port: number): Promise<boolean> {

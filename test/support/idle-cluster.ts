@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { freePorts, until } from './cluster.ts'
+import { freeBase, until } from './cluster.ts'
 import { costOf, type ProcessCost, processTree } from './process-cost.ts'
 
 const ROOT = resolve(fileURLToPath(import.meta.url), '../../..')
@@ -76,7 +76,7 @@ export class IdleCluster {
   }
 
   private async begin(): Promise<void> {
-    const [base = 0] = await freePorts(1, 12_000)
+    const base = await freeBase()
     const data = join(this.folder, 'data')
     const env = { ...process.env, SHARDGLASS_BASE_PORT: String(base), SHARDGLASS_DATA: data }
     const child = spawn(process.execPath, ['dist/ops/start.js'], {

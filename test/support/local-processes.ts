@@ -13,7 +13,7 @@ import { unreadyNodes } from '../../ops/ports.ts'
 import { ensureSecrets, readSecret } from '../../ops/secrets.ts'
 import { ShardmasterClient } from '../../server/client/clerk.ts'
 import { Connections } from '../../server/client/connections.ts'
-import { freePorts, until } from './cluster.ts'
+import { freeBase, until } from './cluster.ts'
 
 const ROOT = resolve(fileURLToPath(import.meta.url), '../../..')
 
@@ -44,7 +44,7 @@ export class LocalProcesses {
 
   /** All nodes and the archive; resolves when groups 1 and 2 serve. */
   static async start(): Promise<LocalProcesses> {
-    const [base = 0] = await freePorts(1, 12_000)
+    const base = await freeBase()
     const processes = new LocalProcesses(base)
     try {
       processes.run('archive')

@@ -102,12 +102,16 @@ test.before(async () => {
   cluster = await TestCluster.start({ groups: [3, 3], flags: ['--archive', archive.url] })
   archive.start(cluster.folder)
   watch = new Watch(cluster)
-  await hurt()
+  await hurt().catch(error => {
+    console.log(error) // uvu keeps to itself what a hook fails of
+    throw error
+  })
 })
 
 test.after(async () => {
-  await cluster.stop()
+  await watch?.stop()
   await archive.stop()
+  await cluster?.stop()
   await connections.close()
 })
 
@@ -119,6 +123,11 @@ async function hurt(): Promise<void> {
     for (const shard of shards) await masters.move(shard, gid)
     await settled()
   }
+  const joined = async (): Promise<boolean> => {
+    const { groups } = await masters.query(-1)
+    return groups['1'] !== undefined && groups['2'] !== undefined
+  }
+  await until('both groups', joined)
   await moveAll([0, 1, 2, 3], 2)
   await drained()
   const stopped = await watch.kill(1, 'SIGTERM')

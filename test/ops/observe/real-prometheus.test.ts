@@ -142,6 +142,9 @@ if (!hasPrometheus) {
   })
 
   test('every panel, annotation and recording rule has data under load', async () => {
+    // Annotations compare samples of each ten seconds: the first must be older than what happens.
+    const number = `shardglass_master_config_number{cluster="${VALUES.cluster}"}`
+    await until('a sample', () => hasData(`count_over_time(max(${number})[1m:10s])`))
     await disturb()
     await until('some load', () => load.answered > 500)
     const panels = dashboards.flatMap(dashboard => expressionsOf(dashboard, VALUES))

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { localCluster } from '../../../ops/local.ts'
-import { freePorts, until } from '../../support/cluster.ts'
+import { freeBase, until } from '../../support/cluster.ts'
 
 const test = suite('npm run observe')
 const ROOT = resolve(fileURLToPath(import.meta.url), '../../../..')
@@ -17,7 +17,7 @@ let child: ChildProcess | null = null
 let output = ''
 
 test.before(async () => {
-  const [base] = await freePorts(1, 12_000)
+  const base = await freeBase()
   const data = join(folder, 'data')
   env = { ...process.env, SHARDGLASS_BASE_PORT: String(base), SHARDGLASS_DATA: data }
 })
