@@ -66,8 +66,12 @@ function hurried(rules: string): string {
 /** What happens now and then, so that there is something to see of it. */
 async function disturb(): Promise<void> {
   const killed = await cluster.leader(1)
-  await cluster.kill(killed) // an election, repeats of requests, catching up
-  cluster.run(killed)
+  await cluster.kill(killed) // an election, repeats of requests
+  const left = cluster.group(1).filter(({ name }) => name !== killed)
+  await until('a leader without it', async () => (await cluster.leader(1, left)) !== killed)
+  const before = load.answered
+  await until('writes without it', () => load.answered > before + 300)
+  cluster.run(killed) // catches up
   const paused = await cluster.leader(2)
   cluster.signal(paused, 'SIGSTOP') // comes back, and is told that others lead now
   const others = cluster.group(2).filter(({ name }) => name !== paused)
