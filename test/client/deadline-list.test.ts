@@ -52,10 +52,10 @@ test('each call ends at its own deadline, in order, however they were begun', as
 test('a short deadline that comes behind long ones is kept', async () => {
   const list = new DeadlineList()
   const now = performance.now()
-  const long = [new Call(now + 60_000), new Call(now + 60_000)]
+  const long = [new Call(now + 3_000), new Call(now + 3_000)]
   for (const call of long) list.add(call)
   await new Promise<void>(resolve => list.add(new Call(now + 30, () => resolve())))
-  assert.ok(performance.now() - now < 5_000)
+  assert.ok(performance.now() - now < 2_000)
   // With nothing left to wait for the process may end: else this test would not.
   for (const call of long) list.remove(call)
 })
