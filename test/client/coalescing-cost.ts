@@ -1,17 +1,19 @@
 // What a call costs on both sides, Clerk and batch route, over a replica that answers at once: CPU of
 // one process that is both. On a busy machine compare runs of two versions in turns.
-// Run: node --import tsx test/client/coalescing-cost.ts [put | get] [callers] [seconds]
+// Run: node --import tsx test/client/coalescing-cost.ts [put | get] [callers] [calls]
 
 import { Clerk } from '../../server/client/clerk.ts'
 import type { ShardkvReply } from '../../server/shardkv/reply.ts'
 import { KvNode, TOKENS, withServer } from '../support/kv-node.ts'
 import { configOf, scriptedNode } from './scripted-node.ts'
 
-const [, , op = 'put', callers = '1024', seconds = '3'] = process.argv
+const [, , op = 'put', callers = '1024', calls = '100000'] = process.argv
 const VALUE = 'v'.repeat(256)
 const STORED = Buffer.from(VALUE)
 const EMPTY = Buffer.alloc(0)
 const KEYS = 1_000_000
+/** Calls until the code is compiled. */
+const WARM_UP = 50_000
 
 /** All requests of a turn are answered in the next one, as a group does. */
 function answerAtOnce(node: KvNode): void {
@@ -35,21 +37,28 @@ function answerAtOnce(node: KvNode): void {
 async function measure(clerk: Clerk): Promise<void> {
   let done = 0
   let isOver = false
+  let awaited = Number.POSITIVE_INFINITY
+  let onAwaited = (): void => undefined
+  const reached = (count: number): Promise<void> =>
+    new Promise(resolve => {
+      awaited = count
+      onAwaited = resolve
+    })
   const call = async (): Promise<void> => {
     while (!isOver) {
       const key = `key-${Math.floor(Math.random() * KEYS)}`
       await (op === 'get' ? clerk.get(key) : clerk.put(key, VALUE))
       done += 1
+      if (done === awaited) onAwaited()
     }
   }
   const all = Array.from({ length: Number(callers) }, call)
-  await new Promise(resolve => setTimeout(resolve, 1_500)) // warms up the code
-  done = 0
+  await reached(WARM_UP)
   const before = process.cpuUsage()
-  await new Promise(resolve => setTimeout(resolve, Number(seconds) * 1_000))
+  await reached(WARM_UP + Number(calls))
   const { user, system } = process.cpuUsage(before)
-  const micros = ((user + system) / done).toFixed(1)
-  console.log(`${op}, ${callers} callers: ${micros} µs of CPU each, ${done} in ${seconds} s`)
+  const micros = ((user + system) / Number(calls)).toFixed(1)
+  console.log(`${op}, ${callers} callers: ${micros} µs of CPU each, of ${calls} calls`)
   isOver = true
   await Promise.all(all)
 }

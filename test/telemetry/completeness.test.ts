@@ -29,7 +29,7 @@ const headers = { authorization: `Bearer ${TOKEN}` }
 
 type Excused = { readonly gid: number; readonly from: number; readonly to: number }
 
-/** Slots that were decided in the last moments of a killed process. */
+/** Samples what is decided, all the time: slots of a killed process's last moments are excused. */
 class Watch {
   readonly excused: Excused[] = []
   private readonly cluster: TestCluster
