@@ -2,7 +2,7 @@
 // (`--tokens-file`: SHARDGLASS_TOKENS_FILE), and a flag wins.
 
 import { join } from 'node:path'
-import { Command, CommanderError, Option } from 'commander'
+import { type Flag, parseFlags } from '../ops/flags.ts'
 import { Refusal } from '../ops/life.ts'
 import { localCluster } from '../ops/local.ts'
 import { ensureSecrets } from '../ops/secrets.ts'
@@ -24,7 +24,7 @@ export type Options = {
   readonly linkFile: string
 }
 
-const FLAGS: readonly (readonly [flag: string, text: string])[] = [
+const FLAGS: readonly Flag[] = [
   ['--local', 'the dashboard of the local cluster; other flags are then not needed'],
   ['--listen <host:port>', 'address to listen on'],
   ['--advertise <url>', 'base URL under which people reach it (default: http://LISTEN)'],
@@ -38,8 +38,11 @@ const FLAGS: readonly (readonly [flag: string, text: string])[] = [
 ]
 
 export function dashboardOptions(argv: readonly string[]): Options {
-  const given = parse(argv)
-  return given.local === undefined ? checked(given) : local()
+  const given = parseFlags('dashboard', FLAGS, argv)
+  if (given.local !== undefined) return local()
+  const isText = (entry: [string, unknown]): entry is [string, string] =>
+    typeof entry[1] === 'string'
+  return checked(Object.fromEntries(Object.entries(given).filter(isText)))
 }
 
 function local(): Options {
@@ -61,23 +64,6 @@ function local(): Options {
 }
 
 type Given = Readonly<Record<string, string | undefined>>
-
-function parse(argv: readonly string[]): Given {
-  const program = new Command('dashboard')
-    .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
-  for (const [flag, text] of FLAGS) {
-    const variable = /--([a-z-]+)/.exec(flag)?.[1]?.replaceAll('-', '_').toUpperCase()
-    program.addOption(new Option(flag, text).env(`SHARDGLASS_${variable}`))
-  }
-  try {
-    return program.parse(argv, { from: 'user' }).opts()
-  } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) process.exit(0) // --help
-    if (error instanceof CommanderError) throw new Refusal(error.message.replace(/^error: /, ''))
-    throw error
-  }
-}
 
 function checked(given: Given): Options {
   const listen = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(needed(given, 'listen'))

@@ -2,9 +2,9 @@
 // SHARDGLASS_PEER_TOKEN_FILE); a flag wins. One schema checks them all and gives one sentence per
 // mistake.
 
-import { Command, CommanderError, Option } from 'commander'
 import { z } from 'zod'
 import { SHARDS_MAX } from '../server/limits.ts'
+import { type Flag, parseFlags } from './flags.ts'
 import { Refusal } from './life.ts'
 import { localCluster, localFlags } from './local.ts'
 import { ensureSecrets } from './secrets.ts'
@@ -97,7 +97,10 @@ export type ShardmasterOptions = Checked<z.infer<typeof shardmasterSchema>>
 export type ShardkvOptions = Checked<z.infer<typeof shardkvSchema>>
 type Checked<T> = T & { readonly name: string; readonly advertise: string }
 
-export type Flag = readonly [flag: string, text: string]
+export const LOCAL_FLAG: Flag = [
+  '--local <name>',
+  'a process of the local cluster: sm1 … sm3, kv1a … kv3c, archive',
+]
 
 const COMMON_FLAGS: readonly Flag[] = [
   ['--cluster <id>', 'id of the cluster; nodes of other clusters are refused'],
@@ -160,32 +163,13 @@ export function optionsOf<T extends z.ZodType>(of: {
 /** `--local NAME` stands for all flags of that process of the local cluster; more may follow. */
 function read(command: string, flags: readonly Flag[], argv: readonly string[]): object {
   const local = argv.indexOf('--local')
-  if (local < 0) return parse(command, flags, argv)
+  if (local < 0) return parseFlags(command, [LOCAL_FLAG, ...flags], argv)
   const name = argv[local + 1] ?? ''
   const cluster = localCluster()
   const expanded = localFlags(cluster, name, ensureSecrets(cluster))
   if (expanded === null) throw new Refusal(`--local: no process "${name}" in the local cluster`)
   const others = argv.filter((_, position) => position !== local && position !== local + 1)
-  return parse(command, flags, [...expanded, ...others])
-}
-
-function parse(name: string, flags: readonly Flag[], argv: readonly string[]): object {
-  const program = new Command(name).exitOverride().configureOutput({ writeErr: () => undefined })
-  program.option(
-    '--local <name>',
-    'a process of the local cluster: sm1 … sm3, kv1a … kv3c, archive',
-  )
-  for (const [flag, text] of flags) {
-    const variable = /--([a-z-]+)/.exec(flag)?.[1]?.replaceAll('-', '_').toUpperCase()
-    program.addOption(new Option(flag, text).env(`SHARDGLASS_${variable}`))
-  }
-  try {
-    return program.parse(argv, { from: 'user' }).opts()
-  } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) process.exit(0) // --help
-    if (error instanceof CommanderError) throw new Refusal(error.message.replace(/^error: /, ''))
-    throw error
-  }
+  return parseFlags(command, [LOCAL_FLAG, ...flags], [...expanded, ...others])
 }
 
 function checked<T extends z.ZodType<z.infer<typeof shardmasterSchema | typeof shardkvSchema>>>(

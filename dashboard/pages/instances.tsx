@@ -14,6 +14,7 @@ import { Empty, Panel, Table } from '../layout.tsx'
 import { Missing, type PageContext, page, wholeParam } from '../page.ts'
 import { type Replay, replayOf } from '../replay.ts'
 import { pageLink, type SearchFields, searchOf } from '../search.ts'
+import { LeastField, SearchEnd } from '../search-fields.tsx'
 
 type SearchModel = {
   readonly fields: SearchFields
@@ -109,15 +110,7 @@ function SearchForm({
           ))}
         </select>
       </label>
-      <label>
-        At least ms
-        <input
-          name="minMs"
-          size={6}
-          inputmode="decimal"
-          value={fields.minMicros === undefined ? '' : fields.minMicros / 1000}
-        />
-      </label>
+      <LeastField fields={fields} />
       <label>
         From (1h, or a time)
         <input name="from" size={12} value={fields.from ?? ''} />
@@ -126,18 +119,7 @@ function SearchForm({
         To
         <input name="to" size={12} value={fields.to ?? ''} />
       </label>
-      <label>
-        Order
-        <select name="order">
-          <option value="newest">newest first</option>
-          <option value="slowest" selected={fields.order === 'slowest'}>
-            slowest first
-          </option>
-        </select>
-      </label>
-      <button class="primary" type="submit">
-        Search
-      </button>
+      <SearchEnd fields={fields} />
     </form>
   )
 }

@@ -9,6 +9,7 @@ import { cut, visible } from '../html.ts'
 import { Empty, Panel, Table, Time } from '../layout.tsx'
 import { Missing, page } from '../page.ts'
 import { pageLink, type SearchFields, searchOf } from '../search.ts'
+import { LeastField, SearchEnd } from '../search-fields.tsx'
 import { labelOf, SpanFigure } from '../span-figure.tsx'
 
 type TracesModel = {
@@ -97,27 +98,8 @@ function SearchForm({ fields }: { readonly fields: SearchFields }) {
           <input name={name} size={size} value={fields[name] ?? ''} />
         </label>
       ))}
-      <label>
-        At least ms
-        <input
-          name="minMs"
-          size={6}
-          inputmode="decimal"
-          value={fields.minMicros === undefined ? '' : fields.minMicros / 1000}
-        />
-      </label>
-      <label>
-        Order
-        <select name="order">
-          <option value="newest">newest first</option>
-          <option value="slowest" selected={fields.order === 'slowest'}>
-            slowest first
-          </option>
-        </select>
-      </label>
-      <button class="primary" type="submit">
-        Search
-      </button>
+      <LeastField fields={fields} />
+      <SearchEnd fields={fields} />
     </form>
   )
 }

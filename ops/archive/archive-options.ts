@@ -1,7 +1,8 @@
 // Flags of the archive: like those of the nodes, each with its environment variable.
 
 import { z } from 'zod'
-import { address, type Flag, optionsOf } from '../options.ts'
+import type { Flag } from '../flags.ts'
+import { address, optionsOf } from '../options.ts'
 
 const GB = 1024 ** 3
 const UNITS: Readonly<Record<string, number>> = { KB: 1024, MB: 1024 ** 2, GB, TB: 1024 * GB }
