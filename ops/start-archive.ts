@@ -1,6 +1,6 @@
 // The archive of traces. Everything is configured by flags or environment variables: see --help.
 
-import { createAuth, decodeTokens, hashToken } from '../server/http/auth.ts'
+import { createAuth, hashToken } from '../server/http/auth.ts'
 import { startHttpServer } from '../server/http/server.ts'
 import { Archive } from './archive/archive.ts'
 import { createArchiveApp } from './archive/archive-app.ts'
@@ -10,6 +10,7 @@ import { describe, type Life, live, Refusal, type Running } from './life.ts'
 import { nameOf } from './options.ts'
 import { readSecret } from './secrets.ts'
 import { metricsRoute } from './telemetry/metrics-route.ts'
+import { followTokens, readTokens } from './tokens-file.ts'
 import { version } from './version.ts'
 
 const argv = process.argv.slice(2)
@@ -19,7 +20,7 @@ const REQUESTS_MS = 500
 
 async function start(life: Life): Promise<Running> {
   const options = archiveOptions(argv)
-  const tokens = decodeTokens(readSecret(options.tokensFile))
+  const tokens = readTokens(options.tokensFile)
   const { peerTokenFile, keepBytes, keepDays, sync, data, listen } = options
   const peerHash = peerTokenFile === undefined ? null : hashToken(readSecret(peerTokenFile))
   const archive = await Archive.start({
@@ -35,10 +36,11 @@ async function start(life: Life): Promise<Running> {
   const metrics = new ArchiveMetrics(() => archive.status(), version)
   const onFault = (error: unknown): void =>
     life.log('error', 'a request failed unexpectedly', { error: describe(error) })
+  const auth = createAuth({ tokens, peerHash })
   const app = createArchiveApp({
     archive,
     version,
-    auth: createAuth({ tokens, peerHash }),
+    auth,
     onFault,
     nowMs: Date.now,
     onExport: status => metrics.onExport(status),
@@ -53,9 +55,11 @@ async function start(life: Life): Promise<Running> {
   }).catch(cause => {
     throw new Refusal(`cannot listen on ${listen.host}:${listen.port}`, { cause })
   })
+  const following = followTokens(options.tokensFile, auth, life.log)
   life.log('info', 'serving', { port: server.port, spans: archive.status().spans })
   return {
     stop: async () => {
+      following.stop()
       await server.close({ graceMs: REQUESTS_MS })
       metrics.stop()
       await archive.close()

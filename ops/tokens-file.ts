@@ -21,16 +21,17 @@ import { readSecret } from './secrets.ts'
 /** Where no notice of changes comes (network file systems), it is looked at this often. */
 const LOOK_MS = 10_000
 
-/** Keeps `auth` at what the file says, until it is stopped. */
+/** Keeps `auth` at what the file says, also since it was read for `auth`, until it is stopped. */
 export function followTokens(path: string, auth: Auth, log: Log): { stop(): void } {
-  let known = stampOf(path)
+  let known: string | null = null
   const look = (): void => {
     const stamp = stampOf(path)
     if (stamp === known) return
+    const isFirst = known === null
     known = stamp
     try {
       auth.replaceTokens(readTokens(path))
-      log('info', 'tokens read again')
+      if (!isFirst) log('info', 'tokens read again')
     } catch (error) {
       log('error', 'the tokens file is not readable: the former tokens stay', {
         error: describe(error),
@@ -38,6 +39,7 @@ export function followTokens(path: string, auth: Auth, log: Log): { stop(): void
     }
   }
   const watcher = watching(path, look)
+  look() // what changed before the watch began has no notice
   const timer = setInterval(look, LOOK_MS)
   timer.unref()
   return {

@@ -46,6 +46,18 @@ test('a change of the file takes effect on connections that are open', async () 
   stop()
 })
 
+test('a change between the first reading and the following is not lost', () => {
+  const auth = createAuth({ tokens: readTokens(path), peerHash: null })
+  changeTokens(path, () => [{ name: 'new', role: 'reader', hash: hashToken(NEW) }])
+  const lines: string[] = []
+  followTokens(path, auth, (_level, text) => void lines.push(text)).stop()
+  const knows = (token: string): boolean =>
+    'role' in
+    auth.authenticate({ authorization: `Bearer ${token}`, remoteAddress: 'a', connection: {} })
+  assert.equal([knows(OLD), knows(NEW)], [false, true])
+  assert.equal(lines, [], 'no change is told of a file that is followed for the first time')
+})
+
 test('a file that is wrong, or open to others, changes nothing and is said', async () => {
   const { isKnown, lines, stop } = following()
   writeFileSync(path, '[{"name":"x"}]')

@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Found } from '../../../ops/archive/client.ts'
+import { changeTokens, readTokens } from '../../../ops/tokens-file.ts'
 import { ArchiveProcess } from '../../support/archive-process.ts'
 import { instanceSpan, jsonBody, nodeResource, protobufBody } from '../../support/archive-spans.ts'
+import { until } from '../../support/cluster.ts'
 
 const test = suite('archive process')
 let folder = ''
@@ -113,6 +115,20 @@ test('a batch whose answer was lost is sent again, and is there once', async () 
   assert.equal([spans, fates.duplicate], [50, 50])
   await archive.end('SIGTERM')
   assert.match(archive.output, /stopped/)
+})
+
+test('a token that is issued or withdrawn while it runs counts without a restart', async () => {
+  archive = new ArchiveProcess(folder)
+  const running = archive
+  await running.start()
+  const tokens = join(folder, 'tokens.json')
+  const status = async () => (await running.client.status()).type
+  assert.is(await status(), 'found')
+  const [before] = readTokens(tokens)
+  changeTokens(tokens, () => [])
+  await until('the reader to be refused', async () => (await status()) !== 'found')
+  changeTokens(tokens, () => (before === undefined ? [] : [before]))
+  await until('the reader to be let in', async () => (await status()) === 'found')
 })
 
 test('a second archive in the same folder refuses to start, and the first goes on', async () => {
