@@ -117,19 +117,22 @@ function acceptedText({ attributes: of }: Event): string {
   return known.join(', ') || 'accepted'
 }
 
-/** An acceptor's own span of one instance. */
+/** An acceptor's own span of one instance, or the leader's of one that answered very late. */
 export function acceptanceStep(span: ArchivedSpan): Step {
   const { attributes: of, startMicros, durationMicros } = span
   const acceptor = String(of[ATTR.acceptor] ?? span.replica ?? '?')
   const outcome = String(of[ATTR.outcome] ?? 'ok')
+  const text = `acceptor ${acceptor} ${acceptanceText(of, outcome)}`
+  return { atMicros: startMicros + durationMicros, sinceMicros: startMicros, who: span.node, text }
+}
+
+function acceptanceText(of: ArchivedSpan['attributes'], outcome: string): string {
+  const accepted = (): string => acceptedText({ name: '', atMicros: 0, attributes: of })
+  if (outcome === 'ok') return `itself: ${accepted()}`
+  if (outcome === 'late') return `accepted after the decision: ${accepted()}`
   const promised =
     of[ATTR.promised] === undefined ? '' : `, it had promised ${String(of[ATTR.promised])}`
-  const result =
-    outcome === 'ok'
-      ? acceptedText({ name: '', atMicros: 0, attributes: of })
-      : `refused ballot ${String(of[ATTR.ballot] ?? '?')} (${outcome}${promised})`
-  const text = `acceptor ${acceptor} itself: ${result}`
-  return { atMicros: startMicros + durationMicros, sinceMicros: startMicros, who: span.node, text }
+  return `itself: refused ballot ${String(of[ATTR.ballot] ?? '?')} (${outcome}${promised})`
 }
 
 /** One side of a shard's move. */

@@ -116,6 +116,30 @@ test('an acceptor that wrote a span of its own stands among the steps', () => {
   assert.match(alone, /no leader's span, only acceptors' own/)
 })
 
+test('an acceptance that the leader tells after the decision is not told as a refusal', () => {
+  const { traceId } = plainInstance().spanContext()
+  const late = readableSpan({
+    name: SPAN.accept,
+    ...{ traceId, spanId: 'd'.repeat(16), startMicros: MICROS + 3_000, durationMicros: 9_000 },
+    resource: nodeResource(1, 0),
+    attributes: {
+      [ATTR.slot]: 4_711,
+      [ATTR.ballot]: '3.0',
+      [ATTR.acceptor]: 1,
+      [ATTR.outcome]: 'late',
+      [ATTR.durable]: 5_100,
+      [ATTR.answered]: 5_150,
+    },
+    events: [event(EVENT.accepted, MICROS + 12_000)],
+  })
+  const text = instanceText(1, 4_711, archived(plainInstance(), late), 120)
+  assert.match(
+    text,
+    /12\.0 ms {2}acceptor 1 accepted after the decision: durable in 5\.10 ms, answered in 5\.15 ms/,
+  )
+  assert.not.match(text, /refused/)
+})
+
 test('every leader that proposed in a slot is told, and logs of other formations are named', () => {
   const first = instanceSpan({ slot: 9, startMicros: MICROS, ballot: '3.0' })
   const second = instanceSpan({
