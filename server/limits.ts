@@ -73,6 +73,8 @@ export const RESEND_MIN_MS = 20
 export const RESEND_MS = 100
 /** … and so many bytes of values per follower at once: what is slow is not always lost. */
 export const RESEND_ROUND_BYTES = 256 * 1024
+/** Of one slot so many are told with its decision; all are counted. Without a quorum they go on. */
+export const RESENDS_TOLD_MAX = 32
 /** A candidate asks the silent again, at first after this: several times while a network is whole
  * for 100 ms; then ever more rarely, for messages may be slow and not lost. */
 export const ELECTION_ASK_MS = 25

@@ -48,6 +48,7 @@ export type ProposalFacts = {
   readonly proposedAt: number
   /** In the order in which they answered; who answers later is told by `acceptedLate`. */
   readonly acceptors: readonly AcceptorTiming[]
+  /** The first few, oldest first (RESENDS_TOLD_MAX). */
   readonly resends: readonly Resend[]
 }
 

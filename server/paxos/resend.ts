@@ -2,7 +2,7 @@
 // that a network which loses one message in seven, or is whole for a tenth of a second only, still
 // decides; and no faster than a bound of bytes, so that a slow network is not made slower.
 
-import { RESEND_ROUND_BYTES } from '../limits.ts'
+import { RESEND_ROUND_BYTES, RESENDS_TOLD_MAX } from '../limits.ts'
 import { acceptMessage, type Leadership } from './proposer.ts'
 import type { PeerState } from './state.ts'
 
@@ -47,7 +47,9 @@ export function resend(state: PeerState, leadership: Leadership): void {
     for (const replica of leadership.followers.keys()) {
       if (inFlight.votes.has(replica)) continue
       state.effects.send(replica, message)
-      inFlight.resends = [...inFlight.resends, { to: replica, at: state.now }]
+      if (inFlight.resends.length < RESENDS_TOLD_MAX) {
+        inFlight.resends = [...inFlight.resends, { to: replica, at: state.now }]
+      }
       state.effects.event({ type: 'resent', slot, to: replica })
     }
     if (bytes >= RESEND_ROUND_BYTES) break

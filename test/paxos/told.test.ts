@@ -3,6 +3,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Event } from '../../server/contract.ts'
+import { RESENDS_TOLD_MAX } from '../../server/limits.ts'
 import { DirectedGroup, elect, ofType, passLosing } from '../support/directed-group.ts'
 
 const test = suite('what is told of an instance')
@@ -68,6 +69,20 @@ test('an accept that was sent again is told with its slot', () => {
   passLosing(group, 300, () => false)
   const [decided] = told(group, 0, 'slotDecided')
   assert.equal([...new Set(decided?.resends.map(({ to }) => to))].sort(), [1, 2])
+})
+
+test('of accepts that are sent again for long only the first are kept for the decision', () => {
+  const group = led()
+  group.request(0, 'x')
+  passLosing(group, 5_000, ofType('accept'))
+  const all = told(group, 0, 'resent')
+  assert.ok(all.length > RESENDS_TOLD_MAX, `${all.length}`)
+  passLosing(group, 300, () => false)
+  const [decided] = told(group, 0, 'slotDecided')
+  assert.equal(
+    decided?.resends.map(({ to }) => to),
+    all.slice(0, RESENDS_TOLD_MAX).map(({ to }) => to),
+  )
 })
 
 test('a deposed leader tells its open slots, and its refusal names the slot', () => {
