@@ -1,5 +1,6 @@
 // What waits for export. Bounded: above the high-water mark ordinary instances lose their details, at
-// the mark of all instances and requests are dropped, at the end everything is; each is counted.
+// the mark of all instances, acceptances and requests are dropped, at the end everything is; each is
+// counted.
 
 import { SPAN, type SpanName } from '../trace/span-model.ts'
 import type { SpanSource } from './span.ts'
@@ -23,13 +24,16 @@ export type Queued = { readonly source: SpanSource; readonly isThin: boolean }
 export type QueueBounds = {
   /** Spans; from here on ordinary instances are thinned. */
   readonly thinFrom: number
-  /** No further instances and requests. */
+  /** No further instances, acceptances and requests. */
   readonly many: number
   readonly max: number
 }
 
 /** About 0.5 KB each: 16 MB at the most, or half a minute of a busy leader. */
 export const QUEUE_BOUNDS: QueueBounds = { thinFrom: 8_192, many: 32_768, max: 34_816 }
+
+/** As many as there are instances, or requests: they may not fill the places of the rare ones. */
+const MANY: readonly SpanName[] = [SPAN.instance, SPAN.accept, SPAN.request]
 
 export class SpanQueue {
   readonly counters: SpanCounters
@@ -49,8 +53,7 @@ export class SpanQueue {
   add(source: SpanSource): void {
     const { size } = this
     const { thinFrom, many, max } = this.bounds
-    const isMany = source.name === SPAN.instance || source.name === SPAN.request
-    if (size >= max || (isMany && size >= many)) {
+    if (size >= max || (size >= many && MANY.includes(source.name))) {
       this.counters[source.name].dropped += 1
       return
     }

@@ -115,6 +115,7 @@ test('a full queue thins ordinary instances first, drops many next, and keeps ro
   for (let count = 0; count < 3; count++) queue.add(source())
   queue.add(source(SPAN.instance, false))
   queue.add(source(SPAN.request, false))
+  queue.add(source(SPAN.accept, false))
   queue.add(source(SPAN.handoff, false))
   queue.add(source(SPAN.election, false))
   queue.add(source(SPAN.handoff, false))
@@ -134,6 +135,7 @@ test('a full queue thins ordinary instances first, drops many next, and keeps ro
   const { counters } = queue
   assert.equal(counters[SPAN.instance], { exported: 3, thinned: 1, dropped: 0, failed: 0 })
   assert.is(counters[SPAN.request].dropped, 1)
+  assert.is(counters[SPAN.accept].dropped, 1, 'while all look deep, each instance has some')
   assert.equal(counters[SPAN.handoff], { exported: 1, thinned: 0, dropped: 1, failed: 0 })
   assert.is(queue.size, 0)
 })
