@@ -309,10 +309,12 @@ export class PeerChannels<Request, Reply> {
 
   /** Counts pings, not time: after a stall of our own the answers come before the next look. */
   private probe(link: PeerLink, way: Way): void {
+    // What waits behind a doubted connection is for the fresh one.
+    const mayWrite = !(way instanceof PeerChannel && way.isDoubted)
     if (link.isPingWaiting) {
       // It found nothing to go along with.
       link.isPingWaiting = false
-      if (!(way instanceof PeerChannel && way.isDoubted)) link.flush()
+      if (mayWrite) link.flush()
       return
     }
     const patience = PEER_PINGS_MAX + link.unansweredBytes / PEER_PATIENCE_BYTES
@@ -325,8 +327,8 @@ export class PeerChannels<Request, Reply> {
     link.unanswered += 1
     // The first goes along with the link's next frame: alone it would wake its receiver for itself.
     link.isPingWaiting = link.unanswered === 1
-    if (link.isPingWaiting) this.onDropped(link.queue.push(this.ping), 'queueFull')
-    else this.enqueue(link, this.ping)
+    this.onDropped(link.queue.push(this.ping), 'queueFull')
+    if (!link.isPingWaiting && mayWrite) this.markDirty(link)
   }
 }
 

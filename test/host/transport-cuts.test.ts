@@ -7,7 +7,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Message } from '../../server/contract.ts'
-import { PEER_CONNECT_MS, PEER_DOUBT_BYTES } from '../../server/limits.ts'
+import { PEER_CONNECT_MS, PEER_DOUBT_BYTES, PEER_PING_MS } from '../../server/limits.ts'
 import { introduce, type PeerNode, startPeer, until } from '../support/peer-node.ts'
 
 const test = suite('transport over a network with cuts')
@@ -32,10 +32,19 @@ const newest = (node: PeerNode): number =>
     return message.type === 'heartbeat' ? Math.max(most, message.decided) : most
   }, 0)
 
+/** The oldest that arrived of those after `decided`. */
+function firstAfter(node: PeerNode, decided: number): number | undefined {
+  return node.received.flatMap(({ message }) =>
+    message.type === 'heartbeat' && message.decided > decided ? [message.decided] : [],
+  )[0]
+}
+
 /** Carries bytes to a port, until it is told that those of the open connections go nowhere. */
 class CutProxy {
   url = ''
   connections = 0
+  /** False: whoever connects is turned away. */
+  isTaking = true
   private readonly pairs: [Socket, Socket][] = []
   private readonly server = createServer(socket => this.carry(socket))
   private readonly port: number
@@ -67,6 +76,7 @@ class CutProxy {
   }
 
   private carry(from: Socket): void {
+    if (!this.isTaking) return void from.destroy()
     this.connections += 1
     const to = connect(this.port, '127.0.0.1')
     this.pairs.push([from, to])
@@ -125,9 +135,24 @@ test('what is sent while it is doubted arrives over the fresh one', async () => 
     a.transport.send([b.self], beat(++sent))
   }, 20)
   await until(() => newest(b) > 1, 'the fresh one').finally(() => clearInterval(timer))
-  const first = b.received.flatMap(({ message }) =>
-    message.type === 'heartbeat' && message.decided > 1 ? [message.decided] : [],
-  )[0]
+  const first = firstAfter(b, 1)
+  assert.ok(first !== undefined && first <= sentBefore, `${first} of ${sentBefore} sent before`)
+})
+
+test('no ping takes it along on a connection that stays doubted', async () => {
+  const { a, b, proxy } = await pair()
+  proxy.cut()
+  proxy.isTaking = false
+  let sent = 1
+  const timer = setInterval(() => a.transport.send([b.self], beat(++sent)), 20)
+  // Doubted before the first look, at which a ping may ride along; another is due at the third.
+  await new Promise(resolve => setTimeout(resolve, 1.5 * PEER_PING_MS))
+  const sentBefore = sent
+  await new Promise(resolve => setTimeout(resolve, 2 * PEER_PING_MS))
+  assert.is(a.transport.counters.failures.silent, 0, 'it is not given up yet')
+  proxy.isTaking = true
+  await until(() => newest(b) > 1, 'the fresh one').finally(() => clearInterval(timer))
+  const first = firstAfter(b, 1)
   assert.ok(first !== undefined && first <= sentBefore, `${first} of ${sentBefore} sent before`)
 })
 
