@@ -129,11 +129,11 @@ export class RequestSpans implements RequestTrace {
   }
 
   private attributes(request: AnsweredRequest): Record<string, AttributeValue> {
-    const { op, outcome, key, shard, config, gid, slot, read, attempts } = request
+    const { op, outcome, key, shard, config, gid, slot, read, tries } = request
     const attributes: Record<string, AttributeValue> = {
       [ATTR.op]: op,
       [ATTR.outcome]: outcome,
-      [ATTR.attempts]: attempts.length + 1,
+      [ATTR.attempts]: tries,
     }
     if (key !== null) attributes[ATTR.keyHash] = this.hash(key)
     if (shard !== null) attributes[ATTR.shard] = shard

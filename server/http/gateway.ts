@@ -60,12 +60,13 @@ export type ExecuteOptions = {
 /**
  * Called exactly once. `reply` is the answer or, at the deadline, the last refusal; null when there
  * was none. `isDefinite` false: a write may have happened, or may happen yet. `attempts`: the first few
- * that were not the own replica's answer at once, in order.
+ * that were not the own replica's answer, in order. `tries`: how often any replica was asked.
  */
 export type OnOutcome<Reply> = (
   reply: Reply | null,
   isDefinite: boolean,
   attempts: readonly Attempt[],
+  tries: number,
 ) => void
 
 export interface Gateway<Request, Reply> {
@@ -132,6 +133,9 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
   private newestConfig = -1
   private refusal: Reply | null = null
   private attempts: readonly Attempt[] = NO_ATTEMPTS
+  private tries = 0
+  /** When the own replica was asked last, ms. */
+  private askedAt: number
   private readonly startedAt: number
 
   constructor(
@@ -144,6 +148,7 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
     this.request = request
     this.isDirect = options.isDirect
     this.startedAt = context.nowMs()
+    this.askedAt = this.startedAt
     this.deadlineAt = this.startedAt + options.deadlineMs
     this.onOutcome = onOutcome
   }
@@ -160,6 +165,9 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
 
   private tryLocally(): void {
     this.isTrying = true
+    // The first time costs no look at the clock.
+    if (this.tries > 0) this.askedAt = this.context.nowMs()
+    this.tries += 1
     this.context.backend.submit(this.request, reply => this.onLocalReply(reply))
   }
 
@@ -168,7 +176,7 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
     this.isTrying = false
     const judgement = this.context.rules.judge(reply)
     if (judgement.type === 'final') return this.finish(reply)
-    this.noteAttempt(this.context.self, reply.type, this.context.nowMs())
+    this.noteAttempt(this.context.self, reply.type, this.askedAt)
     this.note(reply, judgement)
     if (this.isDirect) return this.finish(reply)
     const visit = this.visitAfter(judgement)
@@ -226,6 +234,7 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
     const askedAt = context.nowMs()
     const leftMs = this.deadlineAt - askedAt
     this.isTrying = true
+    this.tries += 1
     const timeoutMs = Math.max(1, Math.min(leftMs, ATTEMPT_TIMEOUT_MS))
     const asked = context.peers.call(target, this.request, timeoutMs)
     const reply = await (visit.servers === null ? this.orOwn(asked, replica) : asked)
@@ -330,7 +339,7 @@ class Errand<Request, Reply extends { readonly type: string }> implements Waitin
     this.context.deadlines.remove(this)
     if (this.pauseTimer !== null) clearTimeout(this.pauseTimer)
     const isAnswer = reply !== null && this.context.rules.judge(reply).type === 'final'
-    this.onOutcome(reply, isAnswer || !this.mayHaveRun, this.attempts)
+    this.onOutcome(reply, isAnswer || !this.mayHaveRun, this.attempts, this.tries)
   }
 }
 

@@ -152,7 +152,7 @@ function execute(options: KvRoutesOptions, call: Call, job: Job): void {
   const { request, terms, ticket } = job
   const { trace } = options
   const startedAt = trace === undefined ? 0 : trace.now()
-  options.gateway.execute(request, terms, (reply, isDefinite, attempts) => {
+  options.gateway.execute(request, terms, (reply, isDefinite, attempts, tries) => {
     if (ticket !== null) options.lanes.end(ticket)
     call.attempt(() => {
       const place = options.describe(request.key)
@@ -165,6 +165,7 @@ function execute(options: KvRoutesOptions, call: Call, job: Job): void {
           reply,
           startedAt,
           attempts,
+          tries,
           traceParent,
           place,
           isDirect,

@@ -41,12 +41,13 @@ export function keepRequest(
     readonly reply: ShardkvReply | null
     readonly startedAt: number
     readonly attempts: readonly Attempt[]
+    readonly tries: number
     readonly traceParent: string | null
     readonly place: KeyPlace
     readonly isDirect: boolean
   },
 ): string {
-  const { request, reply, startedAt, attempts, traceParent, place, isDirect } = answered
+  const { request, reply, startedAt, attempts, tries, traceParent, place, isDirect } = answered
   const isRead = request.type === 'get'
   return trace.keep({
     op: isRead ? 'get' : request.write.op,
@@ -61,6 +62,7 @@ export function keepRequest(
     slot: reply !== null && 'slot' in reply ? reply.slot : null,
     read: isRead ? request.consistency : null,
     attempts,
+    tries,
   })
 }
 
@@ -84,6 +86,7 @@ export function traceBatch(
     isFailed,
     ...nowhere,
     attempts: [],
+    tries: 1,
   })
 }
 

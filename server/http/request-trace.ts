@@ -32,7 +32,10 @@ export type AnsweredRequest = {
   readonly slot: number | null
   /** Null: not a read. */
   readonly read: 'linearizable' | 'stale' | null
+  /** The first few. */
   readonly attempts: readonly Attempt[]
+  /** How often a replica was asked, whatever it said. */
+  readonly tries: number
 }
 
 export interface RequestTrace {

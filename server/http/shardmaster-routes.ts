@@ -182,10 +182,10 @@ function execute(
   const startedAt = trace?.now() ?? 0
   return new Promise(resolve => {
     const terms = { deadlineMs, isDirect: direct }
-    options.gateway.execute(request, terms, (reply, isDefinite, attempts) => {
+    options.gateway.execute(request, terms, (reply, isDefinite, attempts, tries) => {
       call.attempt(() => {
         const given = traceParentOf(call.exchange)
-        const answered = { request, reply, startedAt, attempts, traceParent: given }
+        const answered = { request, reply, startedAt, attempts, tries, traceParent: given }
         const traceParent = trace === undefined ? given : traceRequest(trace, answered)
         resolve(answerOf(call, reply, isDefinite, traceParent))
       })
@@ -201,10 +201,11 @@ function traceRequest(
     readonly reply: ShardmasterReply | null
     readonly startedAt: number
     readonly attempts: readonly Attempt[]
+    readonly tries: number
     readonly traceParent: string | null
   },
 ): string | null {
-  const { request, reply, startedAt, attempts, traceParent } = answered
+  const { request, reply, startedAt, attempts, tries, traceParent } = answered
   const isChange = request.type === 'change'
   const isFailed = reply === null || reply.type === 'unknown' || reply.type === 'overloaded'
   if (!isChange && !trace.isKept(startedAt, isFailed, traceParent)) return traceParent
@@ -221,6 +222,7 @@ function traceRequest(
     slot: null,
     read: null,
     attempts,
+    tries,
   })
 }
 

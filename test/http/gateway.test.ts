@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { ATTEMPT_TIMEOUT_MS } from '../../server/http/bounds.ts'
 import { Deadlines } from '../../server/http/deadlines.ts'
 import { createGateway } from '../../server/http/gateways.ts'
+import type { Attempt } from '../../server/http/request-trace.ts'
 import type { ShardkvRequest } from '../../server/shardkv/operation.ts'
 import type { ShardkvReply } from '../../server/shardkv/reply.ts'
 import { KvBackend, Peers } from '../support/kv-backend.ts'
@@ -27,15 +28,19 @@ class Fixture {
   readonly peers = new Peers()
   readonly deadlines = new Deadlines()
   readonly faults: unknown[] = []
-  readonly gateway = createGateway({
-    backend: this.local,
-    peers: this.peers,
-    self: { gid: 1, replica: 0 },
-    replicas: [0, 1, 2],
-    deadlines: this.deadlines,
-    onFault: error => this.faults.push(error),
-    random: () => 0,
-  })
+  readonly gateway = createGateway(this.gatewayOptions())
+
+  gatewayOptions() {
+    return {
+      backend: this.local,
+      peers: this.peers,
+      self: { gid: 1, replica: 0 },
+      replicas: [0, 1, 2],
+      deadlines: this.deadlines,
+      onFault: (error: unknown) => this.faults.push(error),
+      random: () => 0,
+    }
+  }
 
   node(name: string, reply: ShardkvReply | 'run' | 'silence' = 'run'): KvBackend {
     const node = new KvBackend()
@@ -244,6 +249,41 @@ test('what comes after the deadline is ignored', async () => {
   await new Promise(resolve => setTimeout(resolve, 60))
   assert.is(late.length, 1, 'it is not tried again')
   assert.equal(outcome, { reply: null, isDefinite: false })
+})
+
+/** Runs it on a clock that goes on by 5 ms whenever the own replica is asked; what is told of it. */
+async function toldOf(fixture: Fixture, isDirect: boolean) {
+  let nowMs = 1_000
+  const { local } = fixture
+  const submit = local.submit.bind(local)
+  local.submit = (request, done) =>
+    submit(request, reply => {
+      nowMs += 5
+      done(reply)
+    })
+  const gateway = createGateway({ ...fixture.gatewayOptions(), nowMs: () => nowMs })
+  return await new Promise<{ attempts: readonly Attempt[]; tries: number }>(resolve => {
+    gateway.execute(PUT, { deadlineMs: 2_000, isDirect }, (_reply, _isDefinite, attempts, tries) =>
+      resolve({ attempts, tries }),
+    )
+  })
+}
+
+test('each try is counted once, and a refusal took as long as the replica thought', async () => {
+  const own = { gid: 1, replica: 0, afterMs: 0, tookMs: 5, outcome: 'notLeader' }
+  const fixture = new Fixture()
+  assert.equal(await toldOf(fixture, false), { attempts: [], tries: 1 })
+  fixture.local.script = () => ({ type: 'notLeader', leader: 2 })
+  fixture.node('1/2')
+  const passedOn = { gid: 1, replica: 2, afterMs: 5, tookMs: 0, outcome: 'ok' }
+  assert.equal(await toldOf(fixture, false), { attempts: [own, passedOn], tries: 2 })
+})
+
+test('a direct request that is refused was one try', async () => {
+  const fixture = new Fixture()
+  fixture.local.script = () => NO_LEADER
+  const { attempts, tries } = await toldOf(fixture, true)
+  assert.equal([attempts.map(({ tookMs }) => tookMs), tries], [[5], 1])
 })
 
 test('a direct request is asked of this replica alone, once', async () => {

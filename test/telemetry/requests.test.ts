@@ -43,6 +43,7 @@ function answered(more: Partial<AnsweredRequest> = {}): AnsweredRequest {
     slot: 17,
     read: null,
     attempts: [],
+    tries: 1,
     ...more,
   }
 }
@@ -120,8 +121,9 @@ test('the way of a failed one is told attempt by attempt', () => {
     { afterMs: 1, tookMs: 2, gid: 1, replica: 0, outcome: 'notLeader' },
     { afterMs: 4, tookMs: 900, gid: 1, replica: 2, outcome: 'unreachable' },
   ]
-  requests.keep(answered({ outcome: 'timeout', isFailed: true, attempts, slot: null }))
+  requests.keep(answered({ outcome: 'timeout', isFailed: true, attempts, tries: 3, slot: null }))
   const [span] = collector.spans
+  assert.is(span?.attributes['shardglass.attempts'], 3, 'the last one was cut off')
   assert.is(span?.status, 'error')
   assert.equal(
     span?.events.map(({ at, attributes }) => [
