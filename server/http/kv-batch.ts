@@ -23,7 +23,7 @@ import { countRun, type KvRoutesOptions, replyProblem } from './kv-answer.ts'
 import { BATCH_DOC } from './kv-docs.ts'
 import { traceBatch } from './kv-trace.ts'
 import { numberFor, TOO_MANY_WRITES } from './lanes.ts'
-import { type Problem, problem, problemBody } from './problem.ts'
+import { type Problem, problem, problemBody, statusOf } from './problem.ts'
 import { type Call, type Route, textAnswer } from './route.ts'
 
 export function batchRoute(options: KvRoutesOptions): Route {
@@ -55,8 +55,8 @@ async function handleBatch(options: KvRoutesOptions, call: Call): Promise<Answer
   if (refusal !== null) return refusal
   const terms = { isDirect: direct, deadlineAt: performance.now() + deadlineMs, session }
   const startedAt = options.trace?.now() ?? 0
-  const results = await resultsOf(options, ops, terms)
-  const traceParent = traceBatch(options.trace, startedAt, traceParentOf(exchange), results)
+  const { results, isFailed } = await resultsOf(options, ops, terms)
+  const traceParent = traceBatch(options.trace, startedAt, traceParentOf(exchange), isFailed)
   const headers = traceParent === null ? [] : ['traceparent', traceParent]
   return textAnswer(`{"results":[${results.join()}]}`, headers)
 }
@@ -92,12 +92,19 @@ function resultsOf(
   options: KvRoutesOptions,
   ops: readonly BatchOp[],
   terms: BatchTerms,
-): Promise<readonly string[]> {
+): Promise<BatchResults> {
   return new Promise((resolve, reject) => new Batch(options, ops, terms, { resolve, reject }).run())
 }
 
+type BatchResults = {
+  /** As JSON, in the order of the operations. */
+  readonly results: readonly string[]
+  /** The system did not do one of them that it owed: a problem of the 500s. */
+  readonly isFailed: boolean
+}
+
 type Settle = {
-  resolve(results: readonly string[]): void
+  resolve(found: BatchResults): void
   reject(error: unknown): void
 }
 
@@ -110,10 +117,11 @@ class Batch {
   private readonly terms: BatchTerms
   private readonly settle: Settle
   /** Results as JSON, in the order of the operations. */
-  private readonly results: string[]
+  readonly results: string[]
   /** Operation → the next one on its key. */
   private readonly next: Int16Array
   private left: number
+  isFailed = false
   private valueBytes = 0
 
   constructor(
@@ -176,13 +184,14 @@ class Batch {
     const isProblem = typeof result !== 'string'
     this.options.traffic.batchOp(op.name, isProblem ? result.code : undefined)
     this.results[index] = isProblem ? JSON.stringify(problemBody(result, mayChange)) : result
+    if (isProblem && statusOf(result) >= 500) this.isFailed = true
     this.left -= 1
     const next = this.next[index] ?? NONE
     // What is uncertain may still happen, after all that would be done now: the order is lost.
     const isUncertain = isProblem && mayChange && isUnknown(result)
     if (next !== NONE && isUncertain) this.end(next, AFTER_UNKNOWN)
     else if (next !== NONE) this.start(next)
-    else if (this.left === 0) this.settle.resolve(this.results)
+    else if (this.left === 0) this.settle.resolve(this)
   }
 
   private resultOf(

@@ -66,15 +66,14 @@ export function keepRequest(
   })
 }
 
-/** A batch of operations is one request. */
+/** A batch of operations is one request. `isFailed`: one of them at least. */
 export function traceBatch(
   trace: RequestTrace | undefined,
   startedAt: number,
   traceParent: string | null,
-  results: readonly string[],
+  isFailed: boolean,
 ): string | null {
   if (trace === undefined) return traceParent
-  const isFailed = results.some(isFailure)
   if (!trace.isKept(startedAt, isFailed, traceParent)) return traceParent
   const nowhere = { key: null, shard: null, config: null, gid: null, slot: null, read: null }
   const outcome = isFailed ? 'partial' : 'ok'
@@ -88,9 +87,4 @@ export function traceBatch(
     attempts: [],
     tries: 1,
   })
-}
-
-/** Of a batch's results, as JSON: what was run begins with its status, a problem with its type. */
-function isFailure(result: string): boolean {
-  return result.startsWith('{"type"') && /^\{"type":"[^"]*","title":"[^"]*","status":5/.test(result)
 }

@@ -124,6 +124,34 @@ test('after an unknown outcome nothing more is done to the key', async () => {
   assert.is(node.backend.seen.length, 2)
 })
 
+test('a batch has failed for its trace when the system owes one of its operations', async () => {
+  const kept: [string, boolean][] = []
+  const node = new KvNode({
+    trace: {
+      now: () => 0,
+      isKept: () => true,
+      keep: ({ outcome, isFailed }) => {
+        kept.push([outcome, isFailed])
+        return `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+      },
+    },
+  })
+  node.backend.script = ({ key }) => (key === 'busy' ? { type: 'overloaded' } : 'run')
+  const headers = { 'shardglass-direct': '1' }
+  const mine = [
+    { op: 'get', key: 'absent' },
+    { op: 'cas', key: 'absent', value: '', version: 7 },
+    { op: 'put', key: 'a', value: '{"type":"t","title":"t","status":500}' },
+    { op: 'get', key: 'a' },
+  ]
+  await results(node, mine, { headers })
+  await results(node, [{ op: 'get', key: 'busy' }, ...mine], { headers })
+  assert.equal(kept, [
+    ['ok', false],
+    ['partial', true],
+  ])
+})
+
 test('what is not a batch is refused as a whole', async () => {
   const node = new KvNode()
   const get = { op: 'get', key: 'a' }
