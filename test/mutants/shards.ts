@@ -285,4 +285,12 @@ export const SHARD_MUTANTS: readonly Mutant[] = [
     replace: 'transfer === undefined ||',
     by: { file: HANDOFF, test: 'H6: the late answer' },
   },
+  {
+    name: 'expiries-of-others-counted',
+    row: 'R3',
+    file: 'server/shardkv/expiry.ts',
+    find: 'this.open = Math.max(0, this.open - 1)',
+    replace: 'this.open -= 1',
+    by: { file: 'test/shardkv/found.test.ts', test: "another leader's commands of expiry" },
+  },
 ]

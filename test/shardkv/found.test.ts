@@ -3,6 +3,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SESSION_EXPIRIES_OPEN_MAX } from '../../server/limits.ts'
+import { encodeCommand } from '../../server/shardkv/command.ts'
 import { config, LoneLeader } from '../support/lone-leader.ts'
 
 const test = suite('found by simulation in shardkv')
@@ -44,6 +45,21 @@ test('a long round of expiry has few commands in the log at once', () => {
   for (let turns = 0; leader.turn(); turns++) assert.ok(turns < 100, 'the round ends')
   // The second round was due meanwhile, and follows at once.
   assert.is(leader.ran.length % shards.length, 0, 'every shard was looked at')
+})
+
+test("another leader's commands of expiry are not taken for its own", () => {
+  const shards = new Array(SESSION_EXPIRIES_OPEN_MAX + 5).fill(1)
+  const leader = new LoneLeader({ sessionExpiryIntervalMs: 1_000 })
+  leader.follow(config(0, new Array(shards.length).fill(0)))
+  leader.follow(config(1, shards))
+  leader.restart()
+  for (let shard = 0; shard < 3; shard++) {
+    leader.propose(encodeCommand({ type: 'expire', shard, after: '' }))
+  }
+  leader.turn()
+  leader.pass(1_000)
+  leader.pass(1_000)
+  assert.is(leader.waiting, SESSION_EXPIRIES_OPEN_MAX)
 })
 
 test('a slow receiver is believed though another replica was asked meanwhile', () => {
