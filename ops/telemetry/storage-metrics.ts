@@ -6,6 +6,9 @@ import { LATENCY_SECONDS, Tally } from '../../server/tally.ts'
 
 export type DiskSpace = { readonly freeBytes: number; readonly sizeBytes: number }
 
+/** The figures of one scrape are of one moment, and ask the disk once. */
+const SPACE_HELD_MS = 500
+
 export class StorageMetrics {
   /** The data directory; null with storage in memory. */
   folder: string | null = null
@@ -16,6 +19,7 @@ export class StorageMetrics {
   readonly rounds = new Tally(LATENCY_SECONDS)
   roundBytes = 0
   fullRounds = 0
+  private held: { readonly space: DiskSpace; readonly untilMs: number } | null = null
 
   onWrite({ ms, records, bytes }: WalWrite): void {
     this.syncs.add(ms / 1000)
@@ -35,8 +39,12 @@ export class StorageMetrics {
   /** Of the disk with the data directory, as programs without special rights see it. */
   space(): DiskSpace | null {
     if (this.folder === null) return null
+    const nowMs = performance.now()
+    if (this.held !== null && nowMs < this.held.untilMs) return this.held.space
     const { bsize, bavail, blocks } = statfsSync(this.folder)
-    return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize }
+    const space = { freeBytes: bavail * bsize, sizeBytes: blocks * bsize }
+    this.held = { space, untilMs: nowMs + SPACE_HELD_MS }
+    return space
   }
 
   /** The flush, its time counted. */

@@ -66,7 +66,7 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
   if (options.isDeep) acceptances.deepUntil = Number.POSITIVE_INFINITY
   const keySecret = keySecretOf(options.peerToken)
   const lookDeep = (seconds: number): void => {
-    acceptances.deepUntil = context.clock() + seconds * 1e6
+    acceptances.deepUntil = Math.max(acceptances.deepUntil, context.clock() + seconds * 1e6)
   }
   return {
     onEvents: (told, now) => events.onEvents(told, now),

@@ -29,11 +29,15 @@ function movesOf(status: Readonly<Record<string, unknown>>): readonly UnderWay[]
   return shards.filter(isRecord).flatMap(found => {
     const { phase } = found
     if (phase !== 'awaited' && phase !== 'leaving' && phase !== 'releasing') return []
-    const [shard, config, peer] = [found.shard, found.config, found.peer].map(Number)
-    const [keys, bytes] = [Number(found.keys), Number(found.bytes)]
-    if (shard === undefined || config === undefined || peer === undefined) return []
-    return { shard, config, peer, gid: Number(gid), phase, keys, bytes }
+    const { shard, config, peer, keys, bytes } = found
+    if (!isCount(gid) || !isCount(shard) || !isCount(config) || !isCount(peer)) return []
+    if (!isCount(keys) || !isCount(bytes)) return []
+    return { shard, config, peer, gid, phase, keys, bytes }
   })
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value)
 }
 
 /** One line for each, what each side waits for; '' for none. */

@@ -19,7 +19,8 @@ test('each side says what it waits for; followers and shards that serve say noth
     view(1, 'leader', [shard(17, 'leaving', 2), shard(9, 'releasing', 3), shard(4, 'leaving', 0)]),
     view(1, 'follower', [shard(17, 'leaving', 2)]),
     { url: 'http://down', status: null, error: 'unreachable' },
-    view(3, 'leader', ['odd' as never]),
+    view(3, 'leader', ['odd' as never, { phase: 'awaited', shard: 1 }]),
+    view(3, 'leader', [{ ...shard(1, 'leaving', 2), keys: 'many' }]),
   ])
   assert.is(
     underWayText(moves),
