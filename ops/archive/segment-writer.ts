@@ -57,7 +57,12 @@ export class SegmentWriter {
     this.blockOf = db.prepare(
       'SELECT first, data FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1',
     )
-    this.recall()
+    try {
+      this.recall()
+    } catch (error) {
+      db.close()
+      throw error
+    }
   }
 
   /** Of the file, without its log. */

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { AHEAD_MS_MAX, type OtlpSpan } from './otlp-span.ts'
 import { type Db, lockFolder, NewerSegment } from './segment-schema.ts'
 import { type Extent, NO_EXTENT, SegmentWriter } from './segment-writer.ts'
+import { DamagedBlock } from './span-block.ts'
 
 export type Bounds = {
   /** All files together. */
@@ -74,6 +75,8 @@ export class Shelf {
   /** Span ids in the active segment: nearly every question is answered without SQLite. */
   private readonly seen = new Set<string>()
   private readonly probes = new Map<number, SegmentWriter>()
+  /** Sealed segments that cannot tell what they have; what can be read of them stays until they leave. */
+  private readonly unsure = new Set<number>()
 
   constructor(options: ShelfOptions) {
     this.options = options
@@ -85,11 +88,11 @@ export class Shelf {
   /** All that is new of several batches in one transaction, or NoRoom. Counts for each batch. */
   store(batches: readonly (readonly OtlpSpan[])[]): readonly Stored[] {
     const nowMs = this.options.nowMs()
-    const active = this.opened(nowMs)
+    this.opened(nowMs) // where there is no room for a segment, nothing is counted as stored
     const pending = new Set<string>()
     const fresh: OtlpSpan[] = []
     const counts = batches.map(spans => this.sift(spans, { nowMs, pending, fresh }))
-    if (fresh.length > 0) attempt(() => active.append(fresh))
+    if (fresh.length > 0) attempt(() => this.append(fresh, nowMs))
     for (const { spanId } of fresh) this.seen.add(spanId)
     return counts
   }
@@ -155,25 +158,53 @@ export class Shelf {
   /** A file that is damaged, or of a later release, must not keep the others from being read. */
   private recallOne(number: number, isLast: boolean): void {
     const path = this.path(number)
-    let writer: SegmentWriter
+    let writer: SegmentWriter | null = null
     try {
       writer = this.writer(path)
+      // A page may be damaged far behind those that are read first.
+      if (isLast) for (const spanId of writer.spanIds()) this.seen.add(spanId)
     } catch (error) {
       if (!(error instanceof NewerSegment) && !isDamage(error)) throw error
-      const suffix = error instanceof NewerSegment ? 'newer' : 'damaged'
-      for (const file of filesOf(path)) if (existsSync(file)) renameSync(file, `${file}.${suffix}`)
-      this.options.onNote?.(`a segment was set aside as ${path}.${suffix}: ${error.message}`)
+      writer?.close()
+      this.seen.clear()
+      this.setAside(path, error)
       return
     }
     if (isLast) {
       this.active = writer
       this.activeSinceMs = madeMs(path)
-      for (const spanId of writer.spanIds()) this.seen.add(spanId)
       return
     }
     const { extent } = writer
     writer.close()
     this.sealed.push({ ...extent, number, path, bytes: bytesOf(path), sealedMs: changedMs(path) })
+  }
+
+  private setAside(path: string, error: Error): void {
+    const suffix = error instanceof NewerSegment ? 'newer' : 'damaged'
+    for (const file of filesOf(path)) if (existsSync(file)) renameSync(file, `${file}.${suffix}`)
+    this.options.onNote?.(`a segment was set aside as ${path}.${suffix}: ${error.message}`)
+  }
+
+  /** Where the active segment turns out to be damaged, into a new one. */
+  private append(spans: readonly OtlpSpan[], nowMs: number): void {
+    try {
+      this.opened(nowMs).append(spans)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.abandon(error)
+      this.opened(nowMs).append(spans)
+    }
+  }
+
+  /** The active segment takes no more. */
+  private abandon(error: Error): void {
+    const { active } = this
+    if (active === null) return
+    active.close()
+    this.active = null
+    this.seen.clear()
+    this.setAside(active.path, error)
   }
 
   private opened(nowMs: number): SegmentWriter {
@@ -201,12 +232,36 @@ export class Shelf {
     const key = traceId + spanId
     if (pending.has(key)) return true
     pending.add(key)
-    if (this.seen.has(spanId) && this.active?.has(traceId, spanId) === true) return true
+    if (this.seen.has(spanId) && this.activeHas(span)) return true
     // The same span has the same start: only segments that reach there can have it.
     return this.sealed.some(segment => {
       const isThere = segment.startMin <= startMicros && startMicros <= segment.startMax
-      return isThere && this.probe(segment).has(traceId, spanId)
+      return isThere && !this.unsure.has(segment.number) && this.sealedHas(segment, span)
     })
+  }
+
+  private activeHas({ traceId, spanId }: OtlpSpan): boolean {
+    try {
+      return this.active?.has(traceId, spanId) === true
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.abandon(error)
+      return false
+    }
+  }
+
+  /** A span stored twice is better than an archive that ends whenever it is asked for that one. */
+  private sealedHas(segment: Sealed, { traceId, spanId }: OtlpSpan): boolean {
+    try {
+      return this.probe(segment).has(traceId, spanId)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.forget(segment.number)
+      this.unsure.add(segment.number)
+      const effect = 'spans sent again may be stored twice'
+      this.options.onNote?.(`${segment.path} is damaged, ${effect}: ${error.message}`)
+      return false
+    }
   }
 
   private probe(segment: Sealed): SegmentWriter {
@@ -258,6 +313,7 @@ export class Shelf {
 
   private drop(segment: Sealed): void {
     this.forget(segment.number)
+    this.unsure.delete(segment.number)
     this.sealed = this.sealed.filter(other => other !== segment)
     for (const file of filesOf(segment.path)) rmSync(file, { force: true })
   }
@@ -292,6 +348,7 @@ function asNoRoom(error: unknown): unknown {
 }
 
 function isDamage(error: unknown): error is Error {
+  if (error instanceof DamagedBlock) return true
   return error instanceof Error && /^SQLITE_(?:CORRUPT|NOTADB)/.test(codeOf(error))
 }
 

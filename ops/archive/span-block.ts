@@ -128,7 +128,12 @@ export class BlockEncoder {
   }
 }
 
-/** A block that is read span by span. */
+/** The bytes are no block: the file lost some of them, or was tampered with. */
+export class DamagedBlock extends Error {
+  override readonly name = 'DamagedBlock'
+}
+
+/** A block that is read span by span. Throws DamagedBlock where its ids cannot all be there. */
 export class Block {
   readonly count: number
   private readonly data: Buffer
@@ -137,9 +142,13 @@ export class Block {
 
   constructor(data: Buffer) {
     const reader = new ByteReader(data)
-    this.count = reader.number()
+    // Without an end of the number, there is no count.
+    this.count = data.some(byte => byte < 0x80) ? reader.number() : Number.POSITIVE_INFINITY
     this.idsAt = reader.at
     this.data = data
+    if (this.idsAt + this.count * ID_BYTES > data.length) {
+      throw new DamagedBlock(`a block of ${data.length} bytes says it has ${this.count} spans`)
+    }
   }
 
   traceId(index: number): string {

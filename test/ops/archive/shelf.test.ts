@@ -1,6 +1,17 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ProtobufDecoder } from '../../../ops/archive/otlp-protobuf.ts'
@@ -201,6 +212,74 @@ test('a damaged segment is set aside, and the others stay', () => {
     ],
   )
   assert.match(notes.join(), /spans-00000002\.db\.damaged/)
+})
+
+/** As a bad sector leaves it: pages that SQLite opens, and a block among them that is none. */
+function spoilBlocks(path: string): void {
+  const db = new Database(path)
+  db.prepare("UPDATE blocks SET data = x'ff'").run()
+  db.close()
+}
+
+/** Overwrites the page at the root of a table or an index. */
+function spoilPage(path: string, name: string): void {
+  const db = new Database(path)
+  db.pragma('wal_checkpoint(TRUNCATE)')
+  const page = db.prepare('SELECT rootpage FROM sqlite_master WHERE name = ?').pluck().get(name)
+  db.close()
+  const file = openSync(path, 'r+')
+  writeSync(file, Buffer.alloc(4096, 0xff), 0, 4096, (Number(page) - 1) * 4096)
+  closeSync(file)
+}
+
+test('a newest segment with damage behind its first pages is set aside at a start', () => {
+  for (const spoil of [spoilBlocks, (path: string) => spoilPage(path, 'blocks')]) {
+    const open = opened()
+    open.store([spans(1, 100)])
+    const path = open.segments().at(-1)?.path ?? ''
+    open.close()
+    shelf = null
+    spoil(path)
+    const notes: string[] = []
+    const again = opened({ onNote: text => notes.push(text) })
+    assert.match(notes.join(), /set aside as .*\.damaged/)
+    assert.equal(again.store([spans(1, 100)]), [{ ...NONE, stored: 100 }])
+  }
+})
+
+test('a newest segment with a damaged index makes room for another one', () => {
+  const open = opened()
+  open.store([spans(1, 100)])
+  const path = open.segments().at(-1)?.path ?? ''
+  open.close()
+  shelf = null
+  spoilPage(path, 'spans_by_trace')
+  const notes: string[] = []
+  const again = opened({ onNote: text => notes.push(text) })
+  assert.equal(again.store([spans(1, 100)]), [{ ...NONE, stored: 100 }])
+  assert.match(notes.join(), /set aside as .*\.damaged/)
+  assert.equal(again.store([spans(1, 100)]), [{ ...NONE, duplicate: 100 }])
+})
+
+test('a closed segment that is damaged stops nothing, and is told of once', () => {
+  for (const spoil of [spoilBlocks, (path: string) => spoilPage(path, 'spans_by_trace')]) {
+    rmSync(folder, { recursive: true, force: true })
+    const notes: string[] = []
+    const open = opened({ bytesMax: 2 * 1024 ** 2, onNote: text => notes.push(text) })
+    const first = spans(1, 1_000)
+    open.store([first])
+    nowMs += DAY_MS
+    open.tidy()
+    const path = open.segments()[0]?.path ?? ''
+    spoil(path)
+    assert.equal(open.store([first]), [{ ...NONE, stored: 1_000 }])
+    assert.equal(open.store([first]), [{ ...NONE, duplicate: 1_000 }])
+    assert.is(notes.length, 1, notes.join())
+    assert.match(notes.join(), /spans-\d{8}\.db is damaged/)
+    shelf?.close()
+    shelf = null
+    nowMs = START_MS
+  }
 })
 
 test('a batch that fails in the middle leaves nothing, and the next one is stored', () => {
