@@ -60,6 +60,7 @@ const BLOCKS_AT_ONCE = 32
 export class SegmentReader {
   readonly number: number
   private readonly db: Db
+  /** By text, which therefore has no number of the question in it: else there would be no end of them. */
   private readonly statements = new Map<string, Database.Statement<(number | string)[], Row>>()
   private readonly blocks = new Map<number, Block>()
   private readonly texts = new Map<string, number>()
@@ -107,14 +108,16 @@ export class SegmentReader {
   ): { places: readonly Place[]; reachedMicros: number | null } {
     const condition = this.condition(filter, query.before)
     if (condition === null) return { places: [], reachedMicros: null }
-    const numbers = (filter.names ?? []).map(name => this.textId(name) ?? 0)
+    // A name that this segment does not have takes nothing away from the others' being rare.
+    const numbers = (filter.names ?? []).flatMap(name => this.textId(name) ?? [])
     const isRare = numbers.length > 0 && numbers.every(number => number > COMMON_NAMES.length)
     // One view of the segment: blocks that come meanwhile would move the later ones.
     const view = this.db.transaction(() => this.newestByBlock(filter, condition, query))
     if (!isRare) return view()
     const text = `SELECT id, start, duration FROM spans WHERE ${condition.text}
-      AND name > ${COMMON_NAMES.length} ORDER BY start DESC, id DESC LIMIT ${query.limit}`
-    return { places: this.places(text, condition.values), reachedMicros: null }
+      AND name > ${COMMON_NAMES.length} ORDER BY start DESC, id DESC LIMIT ?`
+    const places = this.places(text, [...condition.values, query.limit])
+    return { places, reachedMicros: null }
   }
 
   /** The slowest, for each name by itself: the index is by name first. */
@@ -127,8 +130,8 @@ export class SegmentReader {
     return names.flatMap(name => {
       const text = `SELECT id, start, duration FROM spans INDEXED BY spans_by_duration
         WHERE name = ? AND ${condition.text} AND ${bound.text}
-        ORDER BY duration DESC, id DESC LIMIT ${query.limit}`
-      return this.places(text, [name, ...condition.values, ...bound.values])
+        ORDER BY duration DESC, id DESC LIMIT ?`
+      return this.places(text, [name, ...condition.values, ...bound.values, query.limit])
     })
   }
 
@@ -248,7 +251,7 @@ export class SegmentReader {
   }
 
   private ids(text: string, values: readonly number[]): readonly number[] {
-    const rows = this.all(`${text} LIMIT ${SPANS_OF_ONE_MAX}`, values)
+    const rows = this.all(`${text} LIMIT ?`, [...values, SPANS_OF_ONE_MAX])
     return rows.map(({ id = 0 }) => id)
   }
 

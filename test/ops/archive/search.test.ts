@@ -5,9 +5,11 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as shape from '../../../ops/archive/answers.ts'
+import { TIMELINE_NAMES } from '../../../ops/archive/lines.ts'
 import { ProtobufDecoder } from '../../../ops/archive/otlp-protobuf.ts'
 import { answer, cursorPlace, type Question } from '../../../ops/archive/question.ts'
 import { Search } from '../../../ops/archive/search.ts'
+import { SegmentReader } from '../../../ops/archive/segment-reader.ts'
 import { Shelf } from '../../../ops/archive/shelf.ts'
 import { ATTR, EVENT, SPAN } from '../../../ops/trace/span-model.ts'
 import {
@@ -282,6 +284,45 @@ test('the timeline has what is rare, in words; the general search any span', () 
   )
   const trace = shape.traceAnswer.parse(answer(search, { type: 'trace', traceId: REQUEST }))
   assert.is(trace.spans[0]?.links.length, 1)
+})
+
+/** Of the one segment that has the election; no other name of the timeline is in any. */
+function ofElection<T>(read: (reader: SegmentReader) => T): T {
+  const [first] = shelf.segments()
+  const reader = new SegmentReader(first!.number, first!.path)
+  try {
+    return read(reader)
+  } finally {
+    reader.close()
+  }
+}
+
+test('rare names are found by their index, whether or not a segment has all of them', () => {
+  const names = [...TIMELINE_NAMES, 'never.seen']
+  // A walk through the blocks would end at once, and say so.
+  const query = { before: null, limit: 10, isOver: () => true }
+  const found = ofElection(reader => reader.newest({ ...ALL, names }, query))
+  assert.is(found.reachedMicros, null)
+  assert.equal(
+    found.places.map(({ startMicros }) => startMicros),
+    [START + 5],
+  )
+})
+
+test('pages of any length are read by the same statements', () => {
+  const counts = ofElection(reader =>
+    [1, 2, 3, 4].map(limit => {
+      reader.newest(
+        { ...ALL, names: [SPAN.election] },
+        { before: null, limit, isOver: () => false },
+      )
+      reader.slowest({ ...ALL, names: [SPAN.instance] }, { before: null, limit })
+      const statements: unknown = Reflect.get(reader, 'statements')
+      return statements instanceof Map ? statements.size : 0
+    }),
+  )
+  assert.ok((counts[0] ?? 0) > 0)
+  assert.equal(counts, Array(4).fill(counts[0]))
 })
 
 test('what is written after a question is found by the next one', () => {
