@@ -74,6 +74,10 @@ function readSpan(span: Json, author: Author, received: Received): void {
   const budget = { left: EVENT_ATTRIBUTES_MAX }
   const code = wholeFrom(status.code)
   const kind = wholeFrom(span.kind)
+  const events = records(span.events)
+    .slice(0, Math.min(EVENTS_MAX, received.eventsLeft))
+    .map(event => readEvent(event, budget))
+  received.eventsLeft -= events.length
   const links: OtlpLink[] = []
   for (const link of records(span.links).slice(0, LINKS_MAX)) {
     pushLink(links, { traceId: hexId(link.traceId, 32), spanId: hexId(link.spanId, 16) })
@@ -89,9 +93,7 @@ function readSpan(span: Json, author: Author, received: Received): void {
     status: code <= 2 ? code : 0,
     statusMessage: textFrom(status.message, TEXT_LENGTH_MAX),
     attributes: readAttributes(span.attributes, ATTRIBUTES_MAX),
-    events: records(span.events)
-      .slice(0, EVENTS_MAX)
-      .map(event => readEvent(event, budget)),
+    events,
     links,
     author,
   })

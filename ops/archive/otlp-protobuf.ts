@@ -114,8 +114,10 @@ function readScopeSpans(reader: ProtobufReader, author: Author, received: Receiv
 function readSpan(reader: ProtobufReader, author: Author, received: Received): void {
   const outer = reader.enter()
   const draft = new Draft()
-  while (reader.next()) if (!readPlain(reader, draft)) readNested(reader, draft)
+  const eventsMax = Math.min(EVENTS_MAX, received.eventsLeft)
+  while (reader.next()) if (!readPlain(reader, draft)) readNested(reader, draft, eventsMax)
   reader.leave(outer)
+  received.eventsLeft -= draft.events.length
   const { traceId, spanId, parentSpanId, name, kind, startMicros, events, links } = draft
   admit(received, {
     ...{ traceId, spanId, name, startMicros, events, links, author },
@@ -174,14 +176,14 @@ function readPlain(reader: ProtobufReader, draft: Draft): boolean {
   }
 }
 
-function readNested(reader: ProtobufReader, draft: Draft): void {
+function readNested(reader: ProtobufReader, draft: Draft, eventsMax: number): void {
   const { events, links } = draft
   switch (reader.field) {
     case SPAN.attributes:
       draft.attributes.read(reader)
       return
     case SPAN.events:
-      if (events.length < EVENTS_MAX) events.push(readEvent(reader, draft.budget))
+      if (events.length < eventsMax) events.push(readEvent(reader, draft.budget))
       else reader.skip()
       return
     case SPAN.links:

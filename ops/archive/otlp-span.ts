@@ -8,6 +8,8 @@ export const BODY_BYTES_MAX = 8 * 1024 * 1024
 export const INFLATED_BYTES_MAX = 32 * 1024 * 1024
 /** Spans of one request. */
 export const SPANS_MAX = 20_000
+/** Events of one request, ten for each span; more are left out. Two bytes in a body are an event in memory. */
+export const EVENTS_OF_REQUEST_MAX = 200_000
 /** Of one span; what exceeds these is left out of it. A batch may be linked to many requests. */
 export const ATTRIBUTES_MAX = 64
 export const EVENTS_MAX = 512
@@ -71,6 +73,8 @@ export type Received = {
   rejected: number
   /** Of the first one that was rejected; '' when none was. */
   reason: string
+  /** Events that its spans may still have. */
+  eventsLeft: number
 }
 
 /** The body is not what it says it is; nothing of it is taken. */
@@ -85,7 +89,7 @@ export class BadBody extends Error {
 }
 
 export function newReceived(): Received {
-  return { spans: [], rejected: 0, reason: '' }
+  return { spans: [], rejected: 0, reason: '', eventsLeft: EVENTS_OF_REQUEST_MAX }
 }
 
 /** Takes the span, or counts it with the reason. Times are judged when it is stored. */

@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { gunzipSync } from 'node:zlib'
 import { decodeJsonSpans } from './otlp-json.ts'
 import { ProtobufDecoder } from './otlp-protobuf.ts'
-import { BadBody, INFLATED_BYTES_MAX, type Received } from './otlp-span.ts'
+import { BadBody, INFLATED_BYTES_MAX, type Received, SPANS_MAX } from './otlp-span.ts'
 import { NoRoom, Shelf, type Stored } from './shelf.ts'
 import type { Delivery, DeliveryResult, FromWriter, ToWriter, WriterData } from './thread.ts'
 
@@ -13,10 +13,14 @@ import type { Delivery, DeliveryResult, FromWriter, ToWriter, WriterData } from 
 const GATHER_MS = 20
 /** … unless so much is waiting. */
 const GATHER_BYTES = 1024 * 1024
+/** Decoded spans, and inflated bytes, that are held before they are written: what is sent is small, what
+ * comes out of it need not be. As much as one request may have, so at most two of the largest. */
+const HELD_SPANS_MAX = SPANS_MAX
+const HELD_BYTES_MAX = INFLATED_BYTES_MAX
 /** How often it looks for spans that have become too old. */
 const TIDY_MS = 5_000
 
-type Decoded = { readonly id: number; readonly received: Received }
+type Decoded = { readonly id: number; readonly received: Received; readonly bytes: number }
 type Result = { readonly id: number; readonly result: DeliveryResult }
 
 class Writer {
@@ -51,27 +55,38 @@ class Writer {
     this.waiting = []
     this.waitingBytes = 0
     if (deliveries.length === 0) return
-    const results: Result[] = []
-    const decoded: Decoded[] = []
+    let results: Result[] = []
+    let decoded: Decoded[] = []
     for (const delivery of deliveries) {
       const found = this.decoded(delivery)
-      if ('type' in found) results.push({ id: delivery.id, result: found })
-      else decoded.push({ id: delivery.id, received: found })
+      if ('result' in found) results.push(found)
+      else decoded.push(found)
+      if (!isMuch(decoded)) continue
+      this.write(decoded, results)
+      results = []
+      decoded = []
     }
+    if (results.length > 0 || decoded.length > 0) this.write(decoded, results)
+  }
+
+  /** One transaction; tells what became of it, and of what was refused before. */
+  private write(decoded: readonly Decoded[], refused: readonly Result[]): void {
     const startedAt = performance.now()
-    results.push(...this.stored(decoded))
+    const results = [...refused, ...this.stored(decoded)]
     const seconds = (performance.now() - startedAt) / 1000
     this.tidy()
     post({ type: 'results', results, segments: this.shelf.segments(), seconds })
   }
 
-  private decoded({ encoding, isGzip, body }: Delivery): Received | DeliveryResult {
+  private decoded({ id, encoding, isGzip, body }: Delivery): Decoded | Result {
     try {
       const bytes = isGzip ? inflated(body) : Buffer.from(body.buffer, body.byteOffset, body.length)
-      return encoding === 'json' ? decodeJsonSpans(bytes) : this.protobuf.decode(bytes)
+      const received = encoding === 'json' ? decodeJsonSpans(bytes) : this.protobuf.decode(bytes)
+      return { id, received, bytes: bytes.length }
     } catch (error) {
       if (!(error instanceof BadBody)) throw error
-      return { type: 'bad', isTooLarge: error.isTooLarge, reason: error.message }
+      const { isTooLarge, message: reason } = error
+      return { id, result: { type: 'bad', isTooLarge, reason } }
     }
   }
 
@@ -108,6 +123,12 @@ class Writer {
     post({ type: 'closed' })
     process.exit(0) // this thread alone
   }
+}
+
+function isMuch(decoded: readonly Decoded[]): boolean {
+  const spans = decoded.reduce((sum, { received }) => sum + received.spans.length, 0)
+  const bytes = decoded.reduce((sum, one) => sum + one.bytes, 0)
+  return spans >= HELD_SPANS_MAX || bytes >= HELD_BYTES_MAX
 }
 
 function reasonOf({ expired, rejected }: Stored): string {

@@ -2,6 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { exportAnswer } from '../../../ops/archive/otlp-answer.ts'
 import { ProtobufDecoder } from '../../../ops/archive/otlp-protobuf.ts'
+import { EVENTS_OF_REQUEST_MAX } from '../../../ops/archive/otlp-span.ts'
 import { handoffSpans, instanceSpan, protobufBody } from '../../support/archive-spans.ts'
 import { decodeRequest, decodeResponse, encodeRequest } from '../../support/otlp-definitions.ts'
 
@@ -87,6 +88,7 @@ test('every field that the definitions have, written by protobufjs, is read or p
     ],
     rejected: 0,
     reason: '',
+    eventsLeft: EVENTS_OF_REQUEST_MAX - 1,
   })
 })
 

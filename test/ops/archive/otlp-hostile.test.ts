@@ -7,6 +7,7 @@ import {
   ATTRIBUTES_MAX,
   type BadBody,
   EVENTS_MAX,
+  EVENTS_OF_REQUEST_MAX,
   LINKS_MAX,
   NAME_LENGTH_MAX,
   SPANS_MAX,
@@ -162,6 +163,31 @@ test('more spans than one request may have are refused as too large, whatever th
     () => decodeJsonSpans(json),
     (error: BadBody) => error.isTooLarge,
   )
+})
+
+test('the events of a request have one bound, however many its spans are', () => {
+  const perSpan = EVENTS_MAX
+  const count = Math.ceil(EVENTS_OF_REQUEST_MAX / perSpan) + 5
+  const withEvents = Buffer.concat([
+    protobufSpan(),
+    ...Array.from({ length: perSpan }, () => field(11, Buffer.alloc(0))),
+  ])
+  const one = field(2, withEvents)
+  const body = field(1, field(2, Buffer.concat(Array.from({ length: count }, () => one))))
+  const event = {}
+  const span = {
+    ...{ traceId: TRACE, spanId: SPAN, name: 'x', startTimeUnixNano: `${MICROS}000` },
+    ...{ endTimeUnixNano: `${MICROS}000`, events: Array.from({ length: perSpan }, () => event) },
+  }
+  const spans = Array.from({ length: count }, () => span)
+  const json = Buffer.from(JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }))
+  for (const found of [decoder.decode(body), decodeJsonSpans(json)]) {
+    assert.is(found.spans.length, count, 'the spans are there all the same')
+    assert.is(
+      found.spans.reduce((sum, { events }) => sum + events.length, 0),
+      EVENTS_OF_REQUEST_MAX,
+    )
+  }
 })
 
 test.run()
