@@ -10,6 +10,7 @@ import { ProtobufDecoder } from '../../../ops/archive/otlp-protobuf.ts'
 import { answer, cursorPlace, type Question } from '../../../ops/archive/question.ts'
 import { Search } from '../../../ops/archive/search.ts'
 import { SegmentReader } from '../../../ops/archive/segment-reader.ts'
+import { SegmentWriter } from '../../../ops/archive/segment-writer.ts'
 import { Shelf } from '../../../ops/archive/shelf.ts'
 import { ATTR, EVENT, SPAN } from '../../../ops/trace/span-model.ts'
 import {
@@ -323,6 +324,24 @@ test('pages of any length are read by the same statements', () => {
   )
   assert.ok((counts[0] ?? 0) > 0)
   assert.equal(counts, Array(4).fill(counts[0]))
+})
+
+test('a thousand odd names do not hide the names of the project', () => {
+  const path = join(folder, 'odd.db')
+  const writer = new SegmentWriter(path, { sync: 'normal', bytesMax: 1e6 })
+  const instance = instanceSpan({ slot: 1, startMicros: START })
+  const [span] = new ProtobufDecoder().decode(protobufBody([instance])).spans
+  const odd = Array.from({ length: 1_200 }, (_, at) => ({ ...span!, name: `odd.${at}` }))
+  const own = Object.values(SPAN).map(name => ({ ...span!, name }))
+  writer.append([...odd, ...own])
+  writer.close()
+  const reader = new SegmentReader(1, path)
+  const query = { before: null, limit: 10, isOver: () => false }
+  for (const name of Object.values(SPAN)) {
+    assert.is(reader.newest({ ...ALL, names: [name] }, query).places.length, 1, name)
+    assert.is(reader.slowest({ ...ALL, names: [name] }, query).length, 1, name)
+  }
+  reader.close()
 })
 
 test('what is written after a question is found by the next one', () => {
