@@ -156,6 +156,8 @@ export const requestAnswer = z.object({
   spans: z.array(archivedSpan),
   /** The instances that its spans are linked to. */
   instances: z.array(archivedSpan),
+  /** The time was over before all of them were looked for. */
+  isPartial: z.boolean(),
 })
 export const archiveStatus = z.object({
   version: z.string(),

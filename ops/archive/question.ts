@@ -23,7 +23,7 @@ import {
   timelineLine,
 } from './lines.ts'
 import type { OtlpSpan } from './otlp-span.ts'
-import type { FoundPage, Page, Search } from './search.ts'
+import { type FoundPage, type IsOver, overAfter, type Page, type Search } from './search.ts'
 import type { Filter, Place } from './segment-reader.ts'
 
 type Listing = { readonly filter: Filter; readonly page: Page }
@@ -41,25 +41,32 @@ export type Question =
 /** Instances that one request's answer holds: it may have been part of many batches. */
 const LINKED_TRACES_MAX = 64
 
+/** No question takes much longer, however many searches it is: one segment more at most. */
+const QUESTION_MS_MAX = 1_000
+
 /** Null: there is nothing of that name. A list may be empty. */
-export function answer(search: Search, question: Question): object | null {
+export function answer(
+  search: Search,
+  question: Question,
+  isOver: IsOver = overAfter(QUESTION_MS_MAX),
+): object | null {
   switch (question.type) {
     case 'trace':
       return trace(search, question.traceId)
     case 'request':
-      return request(search, question.traceId)
+      return request(search, question.traceId, isOver)
     case 'instance':
       return instance(search, question.gid, question.slot)
     case 'handoff':
       return handoff(search, question.config, question.shard)
     case 'instances':
-      return instances(search, question)
+      return instances(search, question, isOver)
     case 'handoffs':
-      return handoffs(search, question)
+      return handoffs(search, question, isOver)
     case 'timeline':
-      return timeline(search, question)
+      return timeline(search, question, isOver)
     case 'spans':
-      return spans(search, question)
+      return spans(search, question, isOver)
   }
 }
 
@@ -92,17 +99,23 @@ function handoff(search: Search, config: number, shard: number): HandoffAnswer |
   return found.length === 0 ? null : { config, shard, spans: inOrder(found) }
 }
 
-function request(search: Search, traceId: string): RequestAnswer | null {
+function request(search: Search, traceId: string, isOver: IsOver): RequestAnswer | null {
   const found = search.ofTrace(traceId)
   if (found.length === 0) return null
   const linked = new Set(found.flatMap(({ links }) => links.map(link => link.traceId)))
   linked.delete(traceId)
-  const instances = [
-    ...[...linked].slice(0, LINKED_TRACES_MAX).flatMap(id => search.ofTrace(id)),
-    ...found.slice(0, LINKED_TRACES_MAX).flatMap(span => decidedIn(search, span)),
+  const searches = [
+    ...[...linked].slice(0, LINKED_TRACES_MAX).map(id => () => search.ofTrace(id)),
+    ...found.slice(0, LINKED_TRACES_MAX).map(span => () => decidedIn(search, span)),
   ]
-  const bySpan = new Map(instances.map(span => [span.traceId + span.spanId, span]))
-  return { traceId, spans: inOrder(found), instances: inOrder([...bySpan.values()]) }
+  const bySpan = new Map<string, OtlpSpan>()
+  let isPartial = false
+  for (const next of searches) {
+    isPartial = isOver()
+    if (isPartial) break
+    for (const span of next()) bySpan.set(span.traceId + span.spanId, span)
+  }
+  return { traceId, spans: inOrder(found), instances: inOrder([...bySpan.values()]), isPartial }
 }
 
 /** A node of another group knows in which slot a write was decided, but not the ids there. */
@@ -113,41 +126,44 @@ function decidedIn(search: Search, span: OtlpSpan): readonly OtlpSpan[] {
   return gid === null || slot === null || isRead ? [] : paxosOf(search, gid, slot)
 }
 
-function instances(search: Search, { filter, page }: Listing): InstancesAnswer {
-  const found = search.page({ ...filter, names: [SPAN.instance] }, page)
+function instances(search: Search, { filter, page }: Listing, isOver: IsOver): InstancesAnswer {
+  const found = search.page({ ...filter, names: [SPAN.instance] }, page, isOver)
   return { instances: spansOf(search, found).map(instanceLine), ...ending(found) }
 }
 
-function timeline(search: Search, { filter, page }: Listing): TimelineAnswer {
-  const found = search.page({ ...filter, names: TIMELINE_NAMES }, page)
+function timeline(search: Search, { filter, page }: Listing, isOver: IsOver): TimelineAnswer {
+  const found = search.page({ ...filter, names: TIMELINE_NAMES }, page, isOver)
   return { entries: spansOf(search, found).map(timelineLine), ...ending(found) }
 }
 
-function spans(search: Search, { filter, page }: Listing): SpansAnswer {
-  const found = search.page(filter, page)
+function spans(search: Search, { filter, page }: Listing, isOver: IsOver): SpansAnswer {
+  const found = search.page(filter, page, isOver)
   return { spans: spansOf(search, found).map(spanLine), ...ending(found) }
 }
 
 /** Both sides of a move are spans of their own: a move is listed where its newest one stands. */
-function handoffs(search: Search, { filter, page }: Listing): HandoffsAnswer {
+function handoffs(search: Search, { filter, page }: Listing, isOver: IsOver): HandoffsAnswer {
   const wanted = { ...filter, names: [SPAN.handoff] }
   const listed: HandoffLine[] = []
   const known = new Set<string>()
   let { before } = page
   const ended = before === null ? null : { ...before, spanId: search.spanId(before) }
   for (;;) {
-    const found = search.page(wanted, { ...page, before })
+    const found = search.page(wanted, { ...page, before }, isOver)
     for (const place of found.places) {
       const line = joined(search, place, ended)
       const name = line === null ? '' : `${line.config}/${line.shard}`
       if (line !== null && !known.has(name)) listed.push(line)
       known.add(name)
       before = place
-      if (listed.length < page.limit) continue
+      // A page may be short; the next one goes on where this one had no more time.
+      if (listed.length < page.limit && !isOver()) continue
       return { handoffs: listed, next: cursorText(place), isPartial: found.isPartial }
     }
     before = found.next
-    if (before === null) return { handoffs: listed, next: null, isPartial: found.isPartial }
+    if (before !== null && !isOver()) continue
+    const next = before === null ? null : cursorText(before)
+    return { handoffs: listed, next, isPartial: found.isPartial }
   }
 }
 

@@ -34,8 +34,8 @@ export type FoundPage = {
   readonly isPartial: boolean
 }
 
-/** No question takes much longer: one segment more at most. */
-const SEARCH_MS_MAX = 1_000
+/** When a question has had its time: asked between two steps of a search. */
+export type IsOver = () => boolean
 
 export class Search {
   private segments: readonly Readable[] = []
@@ -81,12 +81,14 @@ export class Search {
     return isThere && place.id > 0 ? this.span(place).spanId : null
   }
 
-  page(filter: Filter, page: Page): FoundPage {
-    return page.order === 'newest' ? this.newest(filter, page) : this.slowest(filter, page)
+  page(filter: Filter, page: Page, isOver: IsOver): FoundPage {
+    const { order } = page
+    return order === 'newest'
+      ? this.newest(filter, page, isOver)
+      : this.slowest(filter, page, isOver)
   }
 
-  private newest(filter: Filter, { limit, before }: Page): FoundPage {
-    const isOver = overAfter(SEARCH_MS_MAX)
+  private newest(filter: Filter, { limit, before }: Page, isOver: IsOver): FoundPage {
     const found: Place[] = []
     const top = before?.startMicros ?? Number.POSITIVE_INFINITY
     const within = this.within(filter)
@@ -110,8 +112,7 @@ export class Search {
     return wholePage(found, limit)
   }
 
-  private slowest(filter: Filter, { limit, before }: Page): FoundPage {
-    const isOver = overAfter(SEARCH_MS_MAX)
+  private slowest(filter: Filter, { limit, before }: Page, isOver: IsOver): FoundPage {
     const found: Place[] = []
     for (const segment of this.within(filter)) {
       if (isOver()) return { places: found.slice(0, limit), next: null, isPartial: true }
@@ -170,7 +171,7 @@ function cutAt(found: readonly Place[], reachedMicros: number, limit: number): F
   return { places, next, isPartial: false }
 }
 
-function overAfter(ms: number): () => boolean {
+export function overAfter(ms: number): IsOver {
   const end = performance.now() + ms
   return () => performance.now() > end
 }

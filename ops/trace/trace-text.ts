@@ -163,7 +163,8 @@ export function handoffText(
   ].join('\n')
 }
 
-export function requestText({ traceId, spans, instances }: RequestAnswer, width: Width): string {
+export function requestText(answer: RequestAnswer, width: Width): string {
+  const { traceId, spans, instances, isPartial } = answer
   const [first] = spans.filter(({ name }) => name === SPAN.request)
   const of = first?.attributes ?? {}
   const outcome = String(of[ATTR.outcome] ?? '?')
@@ -190,6 +191,7 @@ export function requestText({ traceId, spans, instances }: RequestAnswer, width:
     const slot = `slot ${String(span.attributes[ATTR.slot] ?? '?')} of group ${span.gid ?? '?'}`
     parts.push('', oneInstance(`decided in ${slot}`, span, [], width))
   }
+  if (isPartial) parts.push('', 'the archive had no time to look for all instances of it')
   return parts.join('\n')
 }
 

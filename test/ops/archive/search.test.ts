@@ -256,6 +256,33 @@ test('handoffs are listed once, with both sides, however small the pages', () =>
   assert.is(whole.spans.length, 2)
 })
 
+test('a question has one deadline, however many searches it is', () => {
+  const afterChecks = (count: number) => {
+    let left = count
+    return () => left-- <= 0
+  }
+  let shortPages = 0
+  const lines = everyPage(before => {
+    const question: Question = {
+      type: 'handoffs',
+      filter: ALL,
+      page: page({ limit: 25, before }),
+    }
+    const isOver = afterChecks(40)
+    const { handoffs: some, next } = shape.handoffsAnswer.parse(answer(search, question, isOver))
+    if (next !== null && some.length < 25) shortPages += 1
+    return { lines: some, next }
+  })
+  assert.equal(
+    lines.map(({ config }) => config),
+    Array.from({ length: 30 }, (_, at) => 32 - at),
+  )
+  assert.ok(shortPages > 0, 'a page ends where the time does')
+  const of = { type: 'request', traceId: REQUEST } as const
+  const late = shape.requestAnswer.parse(answer(search, of, afterChecks(0)))
+  assert.equal([late.spans.length, late.instances.length, late.isPartial], [1, 0, true])
+})
+
 test("a request's answer has the instances that it is linked to", () => {
   const found = shape.requestAnswer.parse(answer(search, { type: 'request', traceId: REQUEST }))
   assert.is(found.spans.length, 1)
@@ -263,6 +290,7 @@ test("a request's answer has the instances that it is linked to", () => {
     found.instances.map(({ gid, attributes }) => [gid, attributes[ATTR.slot]]),
     [[2, 77]],
   )
+  assert.not(found.isPartial)
   assert.is(answer(search, { type: 'request', traceId: 'b'.repeat(32) }), null)
 })
 

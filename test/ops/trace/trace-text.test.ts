@@ -170,8 +170,14 @@ test('lines stay within the width, whatever the span says, and nothing escapes t
     events: [event(hostile, MICROS + 1, { [hostile]: hostile })],
   })
   for (const width of [undefined, 10, 72, 100, 5_000]) {
-    const answer = { traceId: 'd'.repeat(32), spans: [...archived(span)], instances: [] }
+    const answer = {
+      traceId: 'd'.repeat(32),
+      spans: [...archived(span)],
+      instances: [],
+      isPartial: true,
+    }
     const text = requestText(answer, width)
+    assert.match(text, /no time to look for all instances/)
     assert.not(text.includes('\u001b'))
     const picture = text.split('\n').slice(4)
     const longest = Math.max(...picture.map(line => line.length))
