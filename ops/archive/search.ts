@@ -1,6 +1,7 @@
 // Questions over all segments: which of them can have an answer is known from their extents, so most
 // are never opened.
 
+import { existsSync } from 'node:fs'
 import type { OtlpSpan } from './otlp-span.ts'
 import {
   type Filter,
@@ -37,9 +38,18 @@ export type FoundPage = {
 /** When a question has had its time: asked between two steps of a search. */
 export type IsOver = () => boolean
 
+/** Segments kept open, the last used: each is three files of those that a process may have open. */
+const READERS_MAX = 128
+
 export class Search {
   private segments: readonly Readable[] = []
+  /** Last used last. */
   private readonly readers = new Map<number, SegmentReader>()
+  private readonly readersMax: number
+
+  constructor(readersMax = READERS_MAX) {
+    this.readersMax = readersMax
+  }
 
   /** Replaces the list, oldest first; what is not in it any more is closed. */
   update(segments: readonly Readable[]): void {
@@ -143,14 +153,25 @@ export class Search {
   /** Null: it was removed a moment ago, which the next `update` will tell. */
   private reader(segment: Readable): SegmentReader | null {
     const known = this.readers.get(segment.number)
-    if (known !== undefined) return known
+    const reader = known ?? this.opened(segment)
+    if (reader === null) return null
+    this.readers.delete(segment.number)
+    this.readers.set(segment.number, reader)
+    return reader
+  }
+
+  private opened(segment: Readable): SegmentReader | null {
+    for (const [number, reader] of this.readers) {
+      if (this.readers.size < this.readersMax) break
+      reader.close()
+      this.readers.delete(number)
+    }
     try {
-      const reader = new SegmentReader(segment.number, segment.path)
-      this.readers.set(segment.number, reader)
-      return reader
+      return new SegmentReader(segment.number, segment.path)
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'SQLITE_CANTOPEN') return null
-      throw error
+      // A file that is there and cannot be opened may have the answer: "nothing" would be untrue.
+      if (existsSync(segment.path)) throw error
+      return null
     }
   }
 }
