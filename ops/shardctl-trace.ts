@@ -29,8 +29,7 @@ export async function instance(session: Session, place: string): Promise<number>
   return asked(session, async archive => {
     const found = await archive.instance(gid, slot)
     if (found.type === 'absent') {
-      say(await absentInstance(archive, gid, slot))
-      return CODE.notMet
+      return absent(session, await absentInstance(archive, gid, slot))
     }
     return shown(session, found, ({ spans }) => instanceText(gid, slot, spans, width()))
   })
@@ -57,8 +56,9 @@ export async function handoff(
     const [newest] = list.value.handoffs
     if (newest === undefined) {
       const which = shard === undefined ? 'no handoff' : `no handoff of shard ${shard}`
-      say(`the archive has ${which}${config === undefined ? '' : ` at configuration ${config}`}`)
-      return isUnderWay ? CODE.ok : CODE.notMet
+      const at = config === undefined ? '' : ` at configuration ${config}`
+      const code = absent(session, `the archive has ${which}${at}`)
+      return isUnderWay ? CODE.ok : code
     }
     if (shard === undefined) return shown(session, list, value => handoffTable(value.handoffs))
     const whole = await archive.handoff(newest.config, shard)
@@ -94,10 +94,10 @@ export async function request(session: Session, id: string): Promise<number> {
   return asked(session, async archive => {
     const found = await archive.request(traceId)
     if (found.type === 'absent') {
-      say(`the archive has no trace ${traceId}
+      const text = `the archive has no trace ${traceId}
 Requests leave a trace when they were slow or failed, when their caller's traceparent says so (flag
-01), and otherwise one in so many by draw. Exporters write every second or so: it may be on its way.`)
-      return CODE.notMet
+01), and otherwise one in so many by draw. Exporters write every second or so: it may be on its way.`
+      return absent(session, text)
     }
     return shown(session, found, value => requestText(value, width()))
   })
@@ -204,6 +204,12 @@ function failed(session: Session, found: Exclude<Found<unknown>, { type: 'found'
   else say(`shardctl: ${reason} (${session.archiveUrl}; --archive names another)`)
   if (found.type === 'absent') return CODE.notMet
   return found.code === 'refused' ? CODE.refused : CODE.unavailable
+}
+
+/** With the reasons that there may be, for a program in the shape that failures have. */
+function absent(session: Session, detail: string): number {
+  say(session.isJson ? JSON.stringify({ code: 'absent', detail }) : detail)
+  return CODE.notMet
 }
 
 /** Undefined where nobody looks at a terminal. */

@@ -147,6 +147,21 @@ test('a request leads to the instance that decided it', async () => {
   assert.match(none.err, /has no trace 9{32}\n.*slow or failed/)
 })
 
+test('what is absent is JSON for those who asked for JSON', async () => {
+  const rows = [
+    ['instance 1/4711', /nothing of slot 4711/],
+    ['handoff 99', /no handoff of shard 99/],
+    [`request ${'9'.repeat(32)}`, /no trace 9{32}/],
+  ] as const
+  for (const [words, detail] of rows) {
+    const { code, out, err } = await trace(words, ['--json'])
+    assert.equal([code, out], [1, ''], words)
+    const said = JSON.parse(err)
+    assert.is(said.code, 'absent')
+    assert.match(said.detail, detail)
+  }
+})
+
 test("the timeline is a table, without a terminal's codes", async () => {
   const { code, out } = await trace('timeline --since 1h')
   assert.is(code, 0)
