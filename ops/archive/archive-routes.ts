@@ -2,7 +2,7 @@
 
 import { isProblem } from '../../server/http/decode.ts'
 import type { Answer } from '../../server/http/exchange.ts'
-import { type Problem, problem } from '../../server/http/problem.ts'
+import { type Problem, problem, statusOf } from '../../server/http/problem.ts'
 import { type Call, jsonAnswer, type Route } from '../../server/http/route.ts'
 import type { Archive, StoreResult } from './archive.ts'
 import { EXPORT_DOC, listDoc, NUMBER, oneDoc, STATUS_DOC, TRACE_ID } from './archive-docs.ts'
@@ -43,19 +43,10 @@ function exportRoute(options: ArchiveRoutesOptions): Route {
     doc: EXPORT_DOC,
     handle: async call => {
       const found = await received(options, call)
-      options.onExport?.(isProblem(found) ? (STATUS[found.code] ?? 500) : found.status)
+      options.onExport?.(isProblem(found) ? statusOf(found) : found.status)
       return found
     },
   }
-}
-
-/** Status codes of what an export is refused with. */
-const STATUS: Readonly<Record<string, number>> = {
-  'bad-request': 400,
-  'too-large': 413,
-  'unsupported-media-type': 415,
-  'no-room': 503,
-  overloaded: 503,
 }
 
 async function received({ archive }: ArchiveRoutesOptions, call: Call): Promise<Answer | Problem> {
