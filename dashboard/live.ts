@@ -8,7 +8,7 @@ import { partOf } from './part.tsx'
 import type { Sessions } from './session.ts'
 
 const STREAMS_MAX = 300
-/** So that the page knows that the stream is alive. */
+/** So that the page knows that the stream is alive, and that it ends also where nobody looks. */
 const BEAT_MS = 3_000
 
 type Parts = ReadonlyMap<string, string>
@@ -54,13 +54,15 @@ export class LiveStreams {
         const sent = new Map<string, string>()
         let isBusy = false
         const say = (text: string): void => control.enqueue(Buffer.from(text))
-        const beat = (): void => say('event: beat\ndata: .\n\n')
+        // What is not read is of no use piled up.
+        const isOver = (): boolean =>
+          !sessions.isValid(context.session) || (control.desiredSize ?? 0) < -20
+        const beat = (): void => (isOver() ? stop() : say('event: beat\ndata: .\n\n'))
         const beats = setInterval(beat, BEAT_MS)
         const look = async (): Promise<void> => {
           if (isBusy) return
-          if (!sessions.isValid(context.session)) return stop()
+          if (isOver()) return stop()
           reader.keepLooking()
-          if ((control.desiredSize ?? 0) < -20) return stop() // it is not read: no use in piling up
           isBusy = true
           const parts = await this.parts(url, page, context).finally(() => {
             isBusy = false

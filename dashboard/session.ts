@@ -70,12 +70,15 @@ export class Sessions {
 
   /** Whether it still holds, without counting as use. */
   isValid(session: Session): boolean {
+    // Who logged out may still have a stream open that holds on to the session.
+    if (this.open_.get(session.id) !== session) return false
     const now = this.nowMs()
     if (now - session.seenAt > SESSION_BOUNDS.idleMs) return false
     if (now - session.openedAt > SESSION_BOUNDS.ageMs) return false
     const authorization = `Bearer ${session.token}`
     const grant = this.auth.authenticate({ authorization, remoteAddress: '', connection: null })
-    return 'role' in grant && grant.role === session.grant.role
+    if (!('role' in grant)) return false
+    return grant.role === session.grant.role && grant.keyPrefix === session.grant.keyPrefix
   }
 }
 

@@ -175,6 +175,19 @@ test('a session ends by logout, by time, and with its token', async () => {
   assert.not(await isOpen(revoked.cookie))
 })
 
+test('a session ends when its token is given another role, or fewer keys', async () => {
+  const tokens = readTokens(rig.tokensFile)
+  for (const change of [{ role: 'reader' as const }, { prefix: 'tenant/' }]) {
+    rig.auth.replaceTokens(tokens)
+    const { cookie } = await rig.login(TOKEN.writer)
+    assert.is((await rig.get('/', { cookie })).status, 200)
+    rig.auth.replaceTokens(
+      tokens.map(token => (token.name === 'w' ? { ...token, ...change } : token)),
+    )
+    assert.is((await rig.get('/', { cookie })).status, 303, Object.keys(change)[0])
+  }
+})
+
 test('the link of the start logs in once, and the next one is another', async () => {
   const link = () => new URL(readFileSync(rig.linkFile, 'utf8').trim())
   const first = link()

@@ -71,12 +71,21 @@ test('who leaves is forgotten, and who comes back is served', async () => {
   assert.is(rig.dashboard.services.reader.changes.listenerCount('look'), 0)
 })
 
-test('a stream ends with its session and its token, and when the process stops', async () => {
-  const first = await listen('/overview/-/live')
+test('a stream ends with its token, also where nobody looks any more', async () => {
+  const listener = await listen('/overview/-/live')
   rig.auth.replaceTokens([])
-  await look()
-  rig.dashboard.services.reader.changes.emit('look')
-  await until('its end', () => first.isOver)
+  await until('its end', () => listener.isOver)
+})
+
+test('a logout ends the streams of its session, and of no other', async () => {
+  const own = await rig.login(TOKEN.reader)
+  const other = await listen('/overview/-/live')
+  cookie = own.cookie
+  const listener = await listen('/overview/-/live')
+  assert.is((await rig.post('/logout', { csrf: own.csrf }, { cookie })).status, 303)
+  await until('its end', () => listener.isOver)
+  assert.not(other.isOver)
+  await other.leave()
 })
 
 test('there is a bound on streams, and the page then asks by itself', async () => {

@@ -46,8 +46,8 @@ export const DASHBOARD_MUTANTS: readonly Mutant[] = [
     name: 'session-outlives-its-token',
     row: 'dashboard',
     file: 'dashboard/session.ts',
-    find: "return 'role' in grant && grant.role === session.grant.role",
-    replace: "return 'role' in grant || grant !== null",
+    find: "if (!('role' in grant)) return false",
+    replace: "if (!('role' in grant)) return true",
     by: { file: GATE, test: 'and with its token' },
   },
   {
@@ -102,9 +102,9 @@ export const DASHBOARD_MUTANTS: readonly Mutant[] = [
     name: 'stream-outlives-its-session',
     row: 'dashboard',
     file: 'dashboard/live.ts',
-    find: 'if (!sessions.isValid(context.session)) return stop()',
+    find: '!sessions.isValid(context.session) ||',
     replace: '',
-    by: { file: LIVE, test: 'ends with its session' },
+    by: { file: LIVE, test: 'a stream ends with its token' },
   },
   {
     name: 'quorum-told-too-early',
