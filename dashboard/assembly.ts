@@ -43,6 +43,7 @@ export function createDashboard(options: AssemblyOptions): AssembledDashboard {
     nowMs,
     clients: new Clients({ shardmasters, archive }),
     connections: new Connections({ perNode: 4 }),
+    keyNodes: nodes.map(({ url }) => url).filter(url => !shardmasters.includes(url)),
     audit: new Audit(join(options.data, 'audit.jsonl'), nowMs),
     tokensFile: options.tokensFile,
     grafana: options.grafana,

@@ -38,18 +38,27 @@ const TIMEOUT_MS = 5_000
 export type KeyAsker = {
   readonly connections: Connections
   readonly view: ClusterView
+  /** Asked one after the other where the view has no node: nobody may be there who may look. */
+  readonly keyNodes: readonly string[]
   readonly token: string
 }
 
 export async function runKey(
   operation: KeyOperation,
-  { connections, view, token }: KeyAsker,
+  { connections, view, keyNodes, token }: KeyAsker,
 ): Promise<KeyAnswer> {
   const node = nodeFor(view)
-  if (node === null) return failed('No node of a group answers. See the overview.', false)
   const request = requestOf(operation, token)
-  const answer = await connections.exchange(node, request, { timeoutMs: TIMEOUT_MS })
-  return answerOf(operation, answer)
+  const until = performance.now() + TIMEOUT_MS
+  for (const url of node === null ? keyNodes : [node]) {
+    const timeoutMs = until - performance.now()
+    if (timeoutMs <= 0) break
+    const answer = await connections.exchange(url, request, { timeoutMs })
+    // The next one is asked only where nothing can have happened at this one.
+    const isOver = node !== null || answer.type === 'answer' || !answer.isDefinite
+    if (isOver) return answerOf(operation, answer)
+  }
+  return failed('No node of a group answers. See the overview.', false)
 }
 
 /** Any node passes a request on; one of a group that owns shards saves a hop. */

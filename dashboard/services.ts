@@ -13,6 +13,8 @@ export type Services = {
   readonly reader: ClusterReader
   readonly clients: Clients
   readonly connections: Connections
+  /** Base URLs of nodes that serve keys, for tokens that may not see which those are now. */
+  readonly keyNodes: readonly string[]
   readonly audit: Audit
   /** Null where the dashboard may not change it. */
   readonly tokensFile: string | null

@@ -32,6 +32,12 @@ export function isUtf8(value: Buffer): boolean {
   return Buffer.from(value.toString('utf8'), 'utf8').equals(value)
 }
 
+/** Whether a text field gives back the very bytes: it drops or changes NUL, CR and their like. */
+export function isFieldText(value: Buffer): boolean {
+  const text = value.toString('utf8')
+  return isUtf8(value) && !/\p{Cc}/u.test(text.replace(/[\t\n]/g, ''))
+}
+
 /** Offset, sixteen bytes, and what of them is printable ASCII. */
 export function hexLines(value: Buffer): string {
   const lines: string[] = []

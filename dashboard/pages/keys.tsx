@@ -7,7 +7,7 @@ import { type KeyAnswer, type KeyOperation, type KeyPlace, runKey } from '../key
 import { Csrf, Notice, Panel } from '../layout.tsx'
 import { type Action, type Outcome, type PageContext, page } from '../page.ts'
 import type { Session } from '../session.ts'
-import { fromHex, isUtf8, type ValueForm, ValueView } from '../value-view.tsx'
+import { fromHex, isFieldText, isUtf8, type ValueForm, ValueView } from '../value-view.tsx'
 
 type KeysModel = {
   readonly key: string | null
@@ -18,6 +18,8 @@ type KeysModel = {
 }
 
 const KEY_BYTES_MAX = 1024
+/** A larger value is not put into the text field to be edited. */
+const PREFILL_BYTES_MAX = 64 * 1024
 /** A value of a mebibyte, three characters a byte. */
 const FORM_BYTES_MAX = 3.5 * 1024 * 1024
 
@@ -51,10 +53,8 @@ function jsonValue(value: Buffer): string | { readonly base64: string } {
 async function lookedUp(context: PageContext, key: string): Promise<KeyAnswer> {
   const { services, session } = context
   const view = await services.reader.current()
-  return runKey(
-    { op: 'get', key },
-    { connections: services.connections, view, token: session.token },
-  )
+  const { connections, keyNodes } = services
+  return runKey({ op: 'get', key }, { connections, keyNodes, view, token: session.token })
 }
 
 const DID: Readonly<Record<string, string>> = {
@@ -157,6 +157,21 @@ function Place({ place, version }: { readonly place: KeyPlace; readonly version:
   )
 }
 
+/** What the text field begins with; null: what is there is not shown, and why. */
+function prefillOf({ value, isAbsent }: KeyAnswer, form: ValueForm) {
+  if (isAbsent) return { text: '', isHex: form === 'hex', reason: null }
+  const none = { text: null, isHex: form === 'hex' }
+  if (value === null)
+    return { ...none, reason: 'What is there now is not known; what you put replaces it whole.' }
+  if (value.length > PREFILL_BYTES_MAX)
+    return {
+      ...none,
+      reason: `The value, of ${bytes(value.length)}, is too large to be edited here; what you put replaces it whole.`,
+    }
+  const isHex = form === 'hex' || !isFieldText(value)
+  return { text: value.toString(isHex ? 'hex' : 'utf8'), isHex, reason: null }
+}
+
 function Write(props: {
   readonly keyText: string
   readonly found: KeyAnswer
@@ -164,23 +179,16 @@ function Write(props: {
   readonly session: Session
 }) {
   const { keyText, found, form, session } = props
-  const { version, value, isAbsent } = found
-  const isEditable = value !== null && value.length <= 64 * 1024
-  const text =
-    !isEditable || value === null
-      ? ''
-      : form === 'hex' || !isUtf8(value)
-        ? value.toString('hex')
-        : value.toString('utf8')
-  const isHex = form === 'hex' || (value !== null && !isUtf8(value))
+  const { text, isHex, reason } = prefillOf(found, form)
   return (
     <Panel title="Change it">
+      {reason === null ? null : <Notice level="warn">{reason}</Notice>}
       <form class="stack" method="post" action="/keys">
         <Csrf session={session} />
         <input type="hidden" name="key" value={keyText} />
         <label>
           Value
-          <textarea name="value" rows={6} spellcheck={false}>{`\n${text}`}</textarea>
+          <textarea name="value" rows={6} spellcheck={false}>{`\n${text ?? ''}`}</textarea>
         </label>
         <label>
           Written as
@@ -191,20 +199,7 @@ function Write(props: {
             </option>
           </select>
         </label>
-        <label>
-          Only if
-          <select name="condition">
-            <option value="">whatever is there</option>
-            {version !== null && !isAbsent ? (
-              <option value={version} selected>
-                {`it is still at version ${version}`}
-              </option>
-            ) : null}
-            <option value="*" selected={isAbsent}>
-              it is absent
-            </option>
-          </select>
-        </label>
+        <Condition found={found} isOpen={text === null} />
         <div class="buttons">
           <button class="primary" type="submit" name="op" value="put">
             Put
@@ -212,12 +207,38 @@ function Write(props: {
           <button type="submit" name="op" value="puthash">
             PutHash
           </button>
-          <button class="danger" type="submit" name="op" value="delete" disabled={isAbsent}>
+          <button class="danger" type="submit" name="op" value="delete" disabled={found.isAbsent}>
             Delete
           </button>
         </div>
       </form>
     </Panel>
+  )
+}
+
+/** `isOpen`: nothing is chosen yet, so that one click does not replace what one does not see. */
+function Condition({ found, isOpen }: { readonly found: KeyAnswer; readonly isOpen: boolean }) {
+  const { version, isAbsent } = found
+  return (
+    <label>
+      Only if
+      <select name="condition" required>
+        {isOpen ? (
+          <option value="" selected>
+            choose one
+          </option>
+        ) : null}
+        <option value="any">whatever is there</option>
+        {version !== null && !isAbsent ? (
+          <option value={version} selected={!isOpen}>
+            {`it is still at version ${version}`}
+          </option>
+        ) : null}
+        <option value="*" selected={isAbsent}>
+          it is absent
+        </option>
+      </select>
+    </label>
   )
 }
 
@@ -233,7 +254,8 @@ export const writeAction: Action = {
     if (typeof operation === 'string') return shown(context, key, operation, 400)
     const what = `${operation.op} of a key of ${plainBytes(key)}`
     const view = await services.reader.current()
-    const asker = { connections: services.connections, view, token: session.token }
+    const { connections, keyNodes } = services
+    const asker = { connections, keyNodes, view, token: session.token }
     const work = () => runKey(operation, asker)
     const answer = await services.audit.around(session.grant.name, what, work, resultOf)
     if (answer.problem === null)
@@ -264,9 +286,12 @@ function placeOf(key: string, did: string, as: string | null): string {
 function operationOf(form: URLSearchParams): KeyOperation | string {
   const op = form.get('op')
   const key = form.get('key') ?? ''
-  const condition = form.get('condition') ?? ''
+  const chosen = form.get('condition') ?? ''
+  const condition = chosen === 'any' ? '' : chosen
   if (key === '' || Buffer.byteLength(key) > KEY_BYTES_MAX)
     return `A key has 1 to ${KEY_BYTES_MAX} bytes.`
+  if (chosen === '')
+    return 'Choose the condition; “whatever is there” replaces what is there, seen or not.'
   if (condition !== '' && condition !== '*' && !/^\d{1,16}$/.test(condition))
     return 'The condition is not understood.'
   if (op === 'delete')

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type AssembledDashboard, createDashboard } from '../../dashboard/assembly.ts'
+import type { KnownNode } from '../../dashboard/cluster-reader.ts'
 import { LoginLink } from '../../dashboard/login-link.ts'
 import { readTokens } from '../../ops/tokens-file.ts'
 import { type Auth, createAuth, hashToken } from '../../server/http/auth.ts'
@@ -29,7 +30,11 @@ export class DashboardRig {
   readonly faults: unknown[] = []
   nowMs = 1_700_000_000_000
 
-  constructor(cluster: Simulated = simulated(16, 2), archive: string | null = null) {
+  constructor(
+    cluster: Simulated = simulated(16, 2),
+    archive: string | null = null,
+    nodes: readonly KnownNode[] = [],
+  ) {
     this.cluster = cluster
     const tokens = [
       { name: 'boss', role: 'admin', hash: hashToken(TOKEN.admin) },
@@ -42,7 +47,7 @@ export class DashboardRig {
     writeFileSync(tokenFile, TOKEN.admin, { mode: 0o600 })
     this.auth = createAuth({ tokens: readTokens(this.tokensFile), peerHash: null })
     this.dashboard = createDashboard({
-      ...{ auth: this.auth, advertise: URL_, shardmasters: MASTERS, nodes: [] },
+      ...{ auth: this.auth, advertise: URL_, shardmasters: MASTERS, nodes },
       ...{ archive, grafana: null, data: this.folder, tokensFile: this.tokensFile },
       nowMs: () => this.nowMs,
       onFault: error => void this.faults.push(error),
