@@ -62,6 +62,11 @@ export function wishText(wish: Wish): string {
   return `move ${shards} ${ranges(wish.shards)} to group ${wish.gid}`
 }
 
+export function changeText(change: Change): string {
+  if (change.op !== 'move') return wishText(change)
+  return wishText({ op: 'move', gid: change.gid, shards: [change.shard] })
+}
+
 /** As hidden fields of the form that applies it. */
 export function fieldsOf(wish: Wish): readonly (readonly [string, string])[] {
   const fields: [string, string][] = [

@@ -8,7 +8,7 @@ import { Connections } from '../server/client/connections.ts'
 import { hostOf } from './format.ts'
 import { HandoffTracker } from './handoff-tracker.ts'
 import { MetricsReader } from './metrics-reader.ts'
-import { decodeStatus, type NodeStatus, type NodeView } from './node-status.ts'
+import { answers, decodeStatus, type NodeStatus, type NodeView } from './node-status.ts'
 import { Observations } from './observations.ts'
 
 export type KnownNode = { readonly name: string; readonly url: string }
@@ -151,15 +151,16 @@ export class ClusterReader {
     const token = this.options.token()
     if (token === null || this.isClosed) return
     const before = this.view
+    const departed = departedOf(before)
     const [found, views] = await Promise.all([
       this.configOrError(token),
-      this.statuses(urlsOf(this.options, before.config), token),
+      this.statuses([...new Set([...urlsOf(this.options, before.config), ...departed])], token),
     ])
     const config = newest(before.config, found.config)
     const known = new Set(views.map(({ url }) => url))
     const others = urlsOf(this.options, config).filter(url => !known.has(url))
     const late = others.length === 0 ? [] : await this.statuses(others, token)
-    const wanted = new Set([...urlsOf(this.options, config), ...this.departed(before, config)])
+    const wanted = new Set([...urlsOf(this.options, config), ...departed])
     const nodes = [...views, ...late].filter(({ url }) => wanted.has(url)).sort(byPlace)
     const recent = await this.recent(before, config, token)
     const at = this.options.nowMs()
@@ -169,14 +170,6 @@ export class ClusterReader {
     this.handoffs.note(before, this.view)
     if (this.options.ask === undefined) this.metrics.look(nodes, token)
     this.changes.emit('look')
-  }
-
-  /** Of groups that left: for as long as they answer, somebody wants to know if they may stop. */
-  private departed(before: ClusterView, config: ConfigView | null): readonly string[] {
-    if (config === null) return []
-    return before.nodes
-      .filter(({ error, status }) => error === null && status !== null && status.gid > 0)
-      .map(({ url }) => url)
   }
 
   private async configOrError(
@@ -254,6 +247,14 @@ const FAILED = {
 function urlsOf(options: ClusterReaderOptions, config: ConfigView | null): readonly string[] {
   const members = config === null ? [] : Object.values(config.groups).flat()
   return [...new Set([...options.shardmasters, ...members, ...options.nodes.map(({ url }) => url)])]
+}
+
+/** Of groups that left: for as long as they answer, somebody wants to know if they may stop. */
+function departedOf(before: ClusterView): readonly string[] {
+  if (before.config === null) return []
+  return before.nodes
+    .filter(node => answers(node) && (node.status?.gid ?? 0) > 0)
+    .map(({ url }) => url)
 }
 
 /** A shardmaster that lags behind must not take a page back in time. */

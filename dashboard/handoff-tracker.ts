@@ -42,13 +42,12 @@ export class HandoffTracker {
     const open = openHandoffs(after)
     for (const found of open) this.update(found, after.at)
     const stillOpen = new Set(open.map(keyOf))
-    const serving = servingNow(after)
+    const configs = configsOf(after)
     for (const [key, entry] of this.known) {
-      if (
-        entry.phase !== 'arrived' &&
-        !stillOpen.has(key) &&
-        serving.has(`${entry.shard}/${entry.to}`)
-      ) {
+      // It need not be seen where it went: it may have moved on between two looks. A taker that is
+      // as far, and still awaited it, would have told.
+      const hasPassed = (configs.get(entry.to) ?? 0) >= entry.config
+      if (entry.phase !== 'arrived' && !stillOpen.has(key) && hasPassed) {
         const { keys, bytes } = entry
         this.known.set(key, {
           ...entry,
@@ -59,10 +58,13 @@ export class HandoffTracker {
           doneAt: after.at,
         })
       }
-      if (entry.doneAt !== null && after.at - entry.doneAt > KEPT_MS) this.known.delete(key)
+      // One that nobody tells of any more, as of a group that is gone, does not stay for ever.
+      if (after.at - (entry.doneAt ?? entry.lookedAt) > KEPT_MS) this.known.delete(key)
     }
-    const [oldest] = this.known.keys()
-    if (this.known.size > KEPT_MAX && oldest !== undefined) this.known.delete(oldest)
+    for (const [oldest] of this.known) {
+      if (this.known.size <= KEPT_MAX) break
+      this.known.delete(oldest)
+    }
   }
 
   private update(found: Open, at: number): void {
@@ -118,12 +120,9 @@ function openHandoffs(view: ClusterView): readonly Open[] {
   return [...found.values()]
 }
 
-function servingNow(view: ClusterView): ReadonlySet<string> {
-  const serving = new Set<string>()
-  for (const { gid, held } of groupsOf(view)) {
-    for (const { shard, phase } of held) if (phase === 'serving') serving.add(`${shard}/${gid}`)
-  }
-  return serving
+/** gid → the configuration that it has come to. */
+function configsOf(view: ClusterView): ReadonlyMap<number, number> {
+  return new Map(groupsOf(view).map(({ gid, configNum }) => [gid, configNum ?? 0]))
 }
 
 function keyOf({ config, shard }: { readonly config: number; readonly shard: number }): string {

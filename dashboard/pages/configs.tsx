@@ -186,7 +186,8 @@ export const configPage = page<ConfigModel>({
     if (num === null) return new Missing(404, 'A configuration has a number from 0 on.')
     const view = await context.services.reader.current()
     const [config, before] = await byNumber(context, num === 0 ? [0] : [num, num - 1])
-    if (config === undefined) return new Missing(404, `There is no configuration ${num}.`)
+    // For a number beyond the latest, a shardmaster tells the latest.
+    if (config?.num !== num) return new Missing(404, `There is no configuration ${num}.`)
     const latest = Math.max(config.num, view.config?.num ?? 0)
     const groups = groupsOf(view)
     const isLatest = num === latest

@@ -2,7 +2,7 @@
 // not shown: a plan is applied to the configuration that it was made on, or not at all.
 
 import { ShardglassError } from '../../server/client/clerk.ts'
-import { changesOf, MOVES_MAX, type Wish, wishOf, wishText } from '../change-form.ts'
+import { changesOf, changeText, MOVES_MAX, type Wish, wishOf, wishText } from '../change-form.ts'
 import { bytes, plural } from '../format.ts'
 import { type GroupView, groupsOf } from '../groups.ts'
 import type { Html } from '../html.ts'
@@ -314,24 +314,19 @@ async function applied(
   const changes = changesOf(plan.wish)
   let num = plan.base
   let made = 0
-  const work = async (): Promise<number> => {
+  try {
     for (const change of changes) {
-      const config = await shardmasters.change(change, {
-        ifConfig: num,
-        ...(reason === '' ? {} : { reason }),
-      })
+      const options = { ifConfig: num, ...(reason === '' ? {} : { reason }) }
+      // One entry each: of several, some may be made and one refused.
+      const config = await services.audit.around(
+        session.grant.name,
+        changeText(change),
+        () => shardmasters.change(change, options),
+        made => `configuration ${made.num}`,
+      )
       num = config.num
       made += 1
     }
-    return num
-  }
-  try {
-    await services.audit.around(
-      session.grant.name,
-      wishText(plan.wish),
-      work,
-      last => `configuration ${last}`,
-    )
     await services.reader.refresh()
     return { type: 'go', to: `/configs/${num}` }
   } catch (error) {
