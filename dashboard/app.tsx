@@ -91,8 +91,7 @@ export class Dashboard {
     const foreign = hostProblem(headers.get('host') ?? undefined, this.ownHosts)
     if (foreign !== null) return this.refusal(request, null, 421, foreign)
     const isReading = method === 'GET' || method === 'HEAD'
-    if (!isReading && method !== 'POST')
-      return this.refusal(request, null, 405, 'There are only GET and POST here.')
+    if (!isReading && method !== 'POST') return this.notAllowed(request, null, 'GET, HEAD, POST')
     const origin = isReading ? null : originProblem(headers)
     if (origin !== null) return this.refusal(request, null, 403, origin)
     if (path === '/healthz') return json({ status: 'ok' })
@@ -128,7 +127,7 @@ export class Dashboard {
 
   private async login(request: Request): Promise<Response> {
     const form = await formOf(request.req.raw, FORM_BYTES_MAX)
-    if (typeof form === 'string') return this.loginForm(request, 400, form)
+    if ('problem' in form) return this.loginForm(request, form.status, form.problem)
     return this.opened(request, (form.get('token') ?? '').trim(), safeTarget(form.get('to')))
   }
 
@@ -144,7 +143,9 @@ export class Dashboard {
       const text = isTooMany
         ? 'Too many tokens were refused from this address: wait a minute.'
         : 'This token is not known.'
-      return this.loginForm(request, isTooMany ? 429 : 403, text)
+      const response = await this.loginForm(request, isTooMany ? 429 : 403, text)
+      if (isTooMany) response.headers.set('retry-after', '60')
+      return response
     }
     const { sessions, services, cookie } = this.options
     const session = sessions.open(token, grant)
@@ -184,12 +185,15 @@ export class Dashboard {
     const url = urlOf(request.req.raw)
     const target = targetOf(splitUrl(url).path)
     const found = this.pageOf(target.path)
-    if (found === null) return this.refusal(request, session, 404, 'There is no such page.')
+    if (found === null) {
+      if (this.actionOf(request.req.path) !== null) return this.notAllowed(request, session, 'POST')
+      return this.refusal(request, session, 404, 'There is no such page.')
+    }
     const refused = accessProblem(session, found.page)
     if (refused !== null) return this.refusal(request, session, 403, refused)
     const context = this.context(session, found.params, splitUrl(url).query)
     const pageUrl = target.path + splitUrl(url).query
-    if (target.part === 'live') return this.live(pageUrl, found.page, context)
+    if (target.part === 'live') return this.live(request, pageUrl, found.page, context)
     const model = await loaded(found.page, context)
     if (model instanceof Missing)
       return this.refusal(request, session, model.status, model.text, found.page.section)
@@ -220,23 +224,28 @@ export class Dashboard {
     return this.html(200, frame, body)
   }
 
-  private live(url: string, page: AnyPage, context: PageContext): Response {
+  private live(request: Request, url: string, page: AnyPage, context: PageContext): Response {
     if (page.partNames.length === 0) return new Response('', { status: 404 })
     if (this.streams.isFull)
       return new Response('', { status: 503, headers: { 'retry-after': '10' } })
     const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }
-    return new Response(this.streams.stream(url, page, context), { headers })
+    // Nobody would read or end the stream of a HEAD.
+    const isHead = request.req.raw.method === 'HEAD'
+    return new Response(isHead ? null : this.streams.stream(url, page, context), { headers })
   }
 
   private async act(request: Request, session: Session): Promise<Response> {
     const { path } = request.req
     const action = this.actionOf(path)
-    if (action === null)
+    if (action === null) {
+      if (this.pageOf(targetOf(path).path) !== null)
+        return this.notAllowed(request, session, 'GET, HEAD')
       return this.refusal(request, session, 404, 'There is nothing of that name to do.')
+    }
     const refused = accessProblem(session, action)
     if (refused !== null) return this.refusal(request, session, 403, refused)
     const form = await formOf(request.req.raw, action.bytesMax ?? FORM_BYTES_MAX)
-    if (typeof form === 'string') return this.refusal(request, session, 400, form)
+    if ('problem' in form) return this.refusal(request, session, form.status, form.problem)
     const forged = csrfProblem(session, form)
     if (forged !== null) return this.refusal(request, session, 403, forged)
     if (path === '/logout') return this.logout(session)
@@ -294,6 +303,17 @@ export class Dashboard {
   }
 
   // Answers
+
+  private async notAllowed(
+    request: Request,
+    session: Session | null,
+    allow: string,
+  ): Promise<Response> {
+    const text = `This takes ${allow.replaceAll(', ', ' or ')} alone.`
+    const response = await this.refusal(request, session, 405, text)
+    response.headers.set('allow', allow)
+    return response
+  }
 
   private async refusal(
     request: Request,

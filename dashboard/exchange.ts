@@ -27,15 +27,19 @@ export function safeTarget(to: string | null): string {
   return to !== null && /^\/(?![/\\])[\x21-\x7e]*$/.test(to) ? to : '/'
 }
 
+export type NoForm = { readonly status: 413 | 415; readonly problem: string }
+
 /** The fields of a form, or why there are none. */
 export async function formOf(
   request: Request,
   bytesMax: number,
-): Promise<URLSearchParams | string> {
+): Promise<URLSearchParams | NoForm> {
+  const tooLarge: NoForm = { status: 413, problem: `The form is larger than ${bytesMax} bytes.` }
   const type = request.headers.get('content-type') ?? ''
-  if (!/^application\/x-www-form-urlencoded\b/i.test(type)) return 'Forms are sent url-encoded.'
+  if (!/^application\/x-www-form-urlencoded\b/i.test(type))
+    return { status: 415, problem: 'Forms are sent url-encoded.' }
   const length = Number(request.headers.get('content-length') ?? '0')
-  if (length > bytesMax) return `The form is larger than ${bytesMax} bytes.`
+  if (length > bytesMax) return tooLarge
   let size = 0
   const chunks: Uint8Array[] = []
   const reader = request.body?.getReader()
@@ -47,7 +51,7 @@ export async function formOf(
     size += next.value.byteLength
     if (size > bytesMax) {
       await reader?.cancel()
-      return `The form is larger than ${bytesMax} bytes.`
+      return tooLarge
     }
     chunks.push(next.value)
   }

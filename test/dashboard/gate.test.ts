@@ -78,6 +78,7 @@ test('wrong tokens open nothing, and too many are slowed down', async () => {
   for (let count = 0; count < 30; count++) {
     const response = await rig.post('/login', { token: `wrong-token-${count}-0123456789` })
     assert.is(response.status, count < 20 ? 403 : 429)
+    assert.is(response.headers.get('retry-after'), count < 20 ? null : '60')
     assert.is(response.headers.get('set-cookie'), null)
   }
   assert.is((await rig.post('/login', { token: TOKEN.reader })).status, 303, 'a right one passes')
@@ -102,7 +103,7 @@ test('requests of other sites, and forms of other sessions, change nothing', asy
     refused.map(() => 403),
   )
   const json = { cookie, 'content-type': 'application/json' }
-  assert.is((await rig.post('/settings/tokens', form, json)).status, 400, 'only forms')
+  assert.is((await rig.post('/settings/tokens', form, json)).status, 415, 'only forms')
   assert.is(readTokens(rig.tokensFile).length, 4)
   assert.is((await rig.post('/settings/tokens', form, { cookie })).status, 200)
   assert.is(readTokens(rig.tokensFile).length, 5)
@@ -233,8 +234,23 @@ test('only GET, HEAD and POST are known', async () => {
     })
     const response = await rig.dashboard.app.hono.fetch(request)
     assert.is(response.status, 405)
+    assert.is(response.headers.get('allow'), 'GET, HEAD, POST')
     assert.is(response.headers.get('access-control-allow-origin'), null)
   }
+  const { cookie, csrf } = await rig.login(TOKEN.admin)
+  const got = await rig.get('/reconfigure/apply', { cookie })
+  assert.equal([got.status, got.headers.get('allow')], [405, 'POST'])
+  const posted = await rig.post('/overview', { csrf }, { cookie })
+  assert.equal([posted.status, posted.headers.get('allow')], [405, 'GET, HEAD'])
+})
+
+test('a form that is too large, or none at all, is refused as such', async () => {
+  const { cookie, csrf } = await rig.login(TOKEN.admin)
+  const large = { csrf, token: 'a'.repeat(65 * 1024) }
+  assert.is((await rig.post('/login', large)).status, 413)
+  assert.is((await rig.post('/logout', large, { cookie })).status, 413)
+  const text = { 'content-type': 'text/plain' }
+  assert.is((await rig.post('/login', { token: TOKEN.admin }, text)).status, 415)
 })
 
 test.run()

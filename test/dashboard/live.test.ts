@@ -88,6 +88,14 @@ test('a logout ends the streams of its session, and of no other', async () => {
   await other.leave()
 })
 
+test('a HEAD is told of a stream, and opens none', async () => {
+  const head = { method: 'HEAD', headers: { host: '127.0.0.1:4400', cookie } }
+  const request = new Request('http://127.0.0.1:4400/overview/-/live', head)
+  const response = await rig.dashboard.app.hono.fetch(request)
+  assert.is(response.headers.get('content-type'), 'text/event-stream')
+  assert.is(rig.dashboard.services.reader.changes.listenerCount('look'), 0)
+})
+
 test('there is a bound on streams, and the page then asks by itself', async () => {
   const listeners = await Promise.all(Array.from({ length: 300 }, () => listen('/groups/-/live')))
   assert.is((await rig.get('/groups/-/live', { cookie })).status, 503)
