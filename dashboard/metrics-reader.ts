@@ -5,21 +5,26 @@ import type { Connections } from '../server/client/connections.ts'
 import { answers, type NodeView } from './node-status.ts'
 import { type Disk, type Scrape, scrapeOf } from './scrape.ts'
 
-/** What happened in one group between two looks. */
+/** What happened in one group between two looks; nulls: it did not answer. */
 export type Point = {
   /** ms since 1970. */
   readonly at: number
   /** Per second. */
   readonly requests: number | null
-  readonly instances: number
+  readonly instances: number | null
   /** Seconds; null where there were none. */
   readonly p50: number | null
   readonly p99: number | null
   /** Of the group's own disks, p99 in seconds. */
   readonly sync: number | null
-  readonly keys: number
-  readonly bytes: number
-  readonly logBytes: number
+  readonly keys: number | null
+  readonly bytes: number | null
+  readonly logBytes: number | null
+}
+
+const NOTHING: Omit<Point, 'at'> = {
+  ...{ requests: null, instances: null, p50: null, p99: null, sync: null },
+  ...{ keys: null, bytes: null, logBytes: null },
 }
 
 /** Key operations per second by shard, over all nodes, since the look before. */
@@ -121,12 +126,27 @@ export class MetricsReader {
       const last = this.last.get(gid)
       this.last.set(gid, { at, decided, scrapes })
       if (last === undefined || at <= last.at) continue
-      const point = pointOf(members, { at, decided, scrapes }, last)
-      const points = this.series.get(gid) ?? []
-      points.push(point)
-      if (points.length > KEPT) points.shift()
-      this.series.set(gid, points)
+      this.push(gid, pointOf(members, { at, decided, scrapes }, last))
     }
+    this.addGaps(at, gids)
+  }
+
+  /** Points are drawn by their place: without gaps, the last of a silent group would lie at now. */
+  private addGaps(at: number, answering: ReadonlySet<number>): void {
+    for (const [gid, points] of this.series) {
+      if (answering.has(gid)) continue
+      this.push(gid, { at, ...NOTHING })
+      if (points.some(({ instances }) => instances !== null)) continue
+      this.series.delete(gid)
+      this.last.delete(gid)
+    }
+  }
+
+  private push(gid: number, point: Point): void {
+    const points = this.series.get(gid) ?? []
+    points.push(point)
+    if (points.length > KEPT) points.shift()
+    this.series.set(gid, points)
   }
 }
 

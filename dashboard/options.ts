@@ -69,6 +69,7 @@ function checked(given: Given): Options {
   const listen = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(needed(given, 'listen'))
   if (listen === null) throw new Refusal('--listen: is to be HOST:PORT')
   const [, inBrackets, name = '', port = ''] = listen
+  if (Number(port) > 65_535) throw new Refusal('--listen: a port is at most 65535')
   const host = inBrackets ?? name
   return {
     listen: { host, port: Number(port) },
@@ -101,5 +102,6 @@ function baseUrl(flag: string, text: string): string {
 
 function nodeOf(text: string): KnownNode {
   const at = text.indexOf('=')
+  if (at < 1) throw new Refusal(`--nodes: is to be name=url,name=url, not "${text}"`)
   return { name: text.slice(0, at), url: baseUrl('nodes', text.slice(at + 1)) }
 }

@@ -68,7 +68,7 @@ export const charts = page<ChartsModel>({
 })
 
 function weight(points: readonly Point[]): number {
-  return points.reduce((sum, { instances }) => sum + instances, 0)
+  return points.reduce((sum, { instances }) => sum + (instances ?? 0), 0)
 }
 
 type Chart = {

@@ -182,7 +182,7 @@ function GroupRow(props: {
           points.map(({ instances }) => instances),
           `slots per second of ${group.name}`,
         )}{' '}
-        {last === undefined ? '' : short(last.instances)}
+        {last === undefined || last.instances === null ? '' : short(last.instances)}
       </td>
       <td class="num">{last === undefined || last.p99 === null ? '–' : micros(last.p99 * 1e6)}</td>
     </tr>

@@ -5,14 +5,16 @@ import { diffOf } from '../../dashboard/config-diff.ts'
 import { bytes, micros, ranges, seconds } from '../../dashboard/format.ts'
 import { levelOf } from '../../dashboard/heat-map.tsx'
 import { cut, visible } from '../../dashboard/html.ts'
-import { quantile } from '../../dashboard/metrics-reader.ts'
+import { MetricsReader, quantile } from '../../dashboard/metrics-reader.ts'
+import { dashboardOptions } from '../../dashboard/options.ts'
 import { matchPath } from '../../dashboard/page.ts'
 import { replayOf } from '../../dashboard/replay.ts'
 import { scrapeOf } from '../../dashboard/scrape.ts'
 import { inTree } from '../../dashboard/span-figure.tsx'
 import { fromHex, hexLines } from '../../dashboard/value-view.tsx'
 import type { ArchivedSpan } from '../../ops/archive/answers.ts'
-import { simulated } from '../support/simulated-asker.ts'
+import { Connections } from '../../server/client/connections.ts'
+import { simulated, statusOf } from '../support/simulated-asker.ts'
 
 const test = suite('parts of the dashboard')
 
@@ -143,6 +145,57 @@ test('the disk is read from a scrape: used by log and store, and what is left of
   assert.is(scrapeOf(told).disk, null, 'nothing is on a disk')
   const text = `${told}shardglass_disk_free_bytes 6e9\nshardglass_disk_size_bytes 8e9\n`
   assert.equal(scrapeOf(text).disk, { used: 345, free: 6e9, size: 8e9 })
+})
+
+test('a group that is silent has gaps in its charts, and is forgotten with its last point', async () => {
+  let now = 0
+  const connections = new Connections({ perNode: 1 })
+  const metrics = new MetricsReader({ connections, nowMs: () => now })
+  const look = async (gids: readonly number[]): Promise<void> => {
+    now += 5_000
+    const url = 'http://127.0.0.1:9'
+    const nodes = gids.map(gid => {
+      return { url, name: 'n', seenAt: now, error: null, status: statusOf(gid, 0, []) }
+    })
+    metrics.look(nodes, 'token')
+    // The first look only begins.
+    if (now === 5_000) await new Promise(done => setTimeout(done, 100))
+    else while (metrics.heat.at(-1)?.at !== now) await new Promise(done => setTimeout(done, 1))
+    await new Promise(done => setImmediate(done))
+  }
+  for (const gids of [[1, 2], [1, 2], [1], [1, 2]]) await look(gids)
+  assert.equal(
+    metrics.of(2).map(({ at, keys }) => [at, keys]),
+    [
+      [10_000, 0],
+      [15_000, null],
+      [20_000, 0],
+    ],
+  )
+  assert.is(metrics.of(1).length, metrics.of(2).length)
+  for (let looks = 0; looks < 176; looks++) await look([1])
+  assert.equal(metrics.gids, [1, 2])
+  for (let looks = 0; looks < 4; looks++) await look([1])
+  assert.equal(metrics.gids, [1])
+  await connections.close()
+})
+
+test('flags that no dashboard can serve with are refused', () => {
+  const start = (listen: string, nodes: string) =>
+    dashboardOptions(
+      ['--listen', listen, '--nodes', nodes].concat([
+        '--shardmasters',
+        'http://a:1',
+        '--data',
+        'd',
+        '--tokens-file',
+        't',
+      ]),
+    )
+  assert.equal(start('a:65535', 'kv1a=http://b:1').nodes, [{ name: 'kv1a', url: 'http://b:1' }])
+  assert.throws(() => start('a:65536', ''), /a port is at most 65535/)
+  for (const nodes of ['http://b:1', '=http://b:1'])
+    assert.throws(() => start('a:1', nodes), /name=url/)
 })
 
 test('heat goes by orders of magnitude', () => {
