@@ -8,7 +8,7 @@ import { Connections } from '../server/client/connections.ts'
 import { hostOf } from './format.ts'
 import { HandoffTracker } from './handoff-tracker.ts'
 import { MetricsReader } from './metrics-reader.ts'
-import { answers, decodeStatus, type NodeStatus, type NodeView } from './node-status.ts'
+import { decodeStatus, type NodeStatus, type NodeView } from './node-status.ts'
 import { Observations } from './observations.ts'
 
 export type KnownNode = { readonly name: string; readonly url: string }
@@ -60,6 +60,8 @@ const PATIENCE_MS = 1_500
 /** As old as a view gets while a node takes all of its second. */
 const RECENT_MS = 3_000
 const RECENT = 50
+/** A node of a group that left is asked for so long after its last answer. */
+const DEPARTED_MS = 30_000
 
 export class ClusterReader {
   readonly changes = new EventEmitter()
@@ -249,11 +251,17 @@ function urlsOf(options: ClusterReaderOptions, config: ConfigView | null): reado
   return [...new Set([...options.shardmasters, ...members, ...options.nodes.map(({ url }) => url)])]
 }
 
-/** Of groups that left: for as long as they answer, somebody wants to know if they may stop. */
+/**
+ * Of groups that left: for as long as they answer, somebody wants to know if they may stop. One
+ * answer that is late is no goodbye.
+ */
 function departedOf(before: ClusterView): readonly string[] {
   if (before.config === null) return []
   return before.nodes
-    .filter(node => answers(node) && (node.status?.gid ?? 0) > 0)
+    .filter(({ status, seenAt }) => {
+      const isRecent = before.at - (seenAt ?? Number.NEGATIVE_INFINITY) <= DEPARTED_MS
+      return status !== null && status.gid > 0 && isRecent
+    })
     .map(({ url }) => url)
 }
 

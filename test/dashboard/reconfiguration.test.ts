@@ -64,9 +64,16 @@ test('a group that has left is asked on, until it answers no more', async () => 
     await later()
     assert.is(known().length, 3, `look ${looks}`)
   }
+  const [late = ''] = urlsOf(1)
+  const answer = rig.cluster.statuses.get(late)!
+  rig.cluster.statuses.delete(late)
+  await later()
+  await later()
+  rig.cluster.statuses.set(late, answer)
+  await later()
+  assert.is(known().filter(({ error }) => error === null).length, 3, 'one was late')
   for (const url of urlsOf(1)) rig.cluster.statuses.delete(url)
-  await later()
-  await later()
+  for (let looks = 0; looks < 17; looks++) await later()
   assert.is(known().length, 0)
 })
 
