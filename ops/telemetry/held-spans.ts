@@ -7,7 +7,7 @@ import type { SpanContext } from './span-context.ts'
 
 /** An election takes a second at most; older news was written by whoever led then. */
 export const HELD_MICROS = 10_000_000
-const HELD_MAX = 1_000
+export const HELD_MAX = 1_000
 
 export class HeldSpans {
   private readonly context: SpanContext
@@ -21,7 +21,9 @@ export class HeldSpans {
     const { context } = this
     if (context.leading !== null) return context.spans(source)
     this.forget()
-    if (this.held.length < HELD_MAX) this.held.push({ at: context.now, source })
+    // The newest are those that are likeliest to be unwritten.
+    if (this.held.length >= HELD_MAX) this.held.shift()
+    this.held.push({ at: context.now, source })
   }
 
   /** This replica leads now. */

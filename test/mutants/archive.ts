@@ -12,6 +12,14 @@ const SILENCE = 'test/ops/archive/silence.test.ts'
 
 export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   {
+    name: 'answered-batch-waits-for-ever',
+    row: 'archive',
+    file: 'ops/archive/archive.ts',
+    find: '    this.waitingBytes -= length\n',
+    replace: '',
+    by: { file: ROUTES, test: 'what was answered waits no more' },
+  },
+  {
     name: 'span-stored-twice',
     row: 'archive',
     file: 'ops/archive/shelf.ts',

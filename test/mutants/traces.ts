@@ -9,6 +9,14 @@ const HANDOFFS = 'test/telemetry/handoffs.test.ts'
 
 export const TRACE_MUTANTS: readonly Mutant[] = [
   {
+    name: 'newest-held-span-dropped',
+    row: 'G10',
+    file: 'ops/telemetry/held-spans.ts',
+    find: '    if (this.held.length >= HELD_MAX) this.held.shift()',
+    replace: '    if (this.held.length >= HELD_MAX) return',
+    by: { file: 'test/telemetry/held-spans.test.ts', test: 'the newest are kept' },
+  },
+  {
     name: 'late-answer-untold',
     row: 'G10',
     file: 'server/paxos/proposer.ts',

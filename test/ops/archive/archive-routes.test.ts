@@ -277,4 +277,12 @@ test('the description names every route, and the page shows it', async () => {
   assert.match(await (await got('/docs', null)).text(), /archive of traces/)
 })
 
+test('what was answered waits no more: any number of large batches is taken one after the other', async () => {
+  const body = Buffer.alloc(8 * 1024 * 1024, ' ')
+  for (let count = 0; count < 10; count++) {
+    const { type } = await archive.store({ encoding: 'json', isGzip: false, body })
+    assert.is(type, 'bad', `batch ${count}`)
+  }
+})
+
 test.run()
