@@ -74,7 +74,7 @@ test('who leaves is forgotten, and who comes back is served', async () => {
 test('a stream ends with its token, also where nobody looks any more', async () => {
   const listener = await listen('/overview/-/live')
   rig.auth.replaceTokens([])
-  await until('its end', () => listener.isOver)
+  await until('its end', () => listener.isOver, 15_000)
 })
 
 test('a logout ends the streams of its session, and of no other', async () => {
@@ -83,7 +83,7 @@ test('a logout ends the streams of its session, and of no other', async () => {
   cookie = own.cookie
   const listener = await listen('/overview/-/live')
   assert.is((await rig.post('/logout', { csrf: own.csrf }, { cookie })).status, 303)
-  await until('its end', () => listener.isOver)
+  await until('its end', () => listener.isOver, 15_000)
   assert.not(other.isOver)
   await other.leave()
 })
