@@ -175,7 +175,7 @@ export const PEER_QUEUE_FRAMES_MAX = 10_000
 export const PEER_WINDOW_BYTES = 1024 * 1024
 /** A dead peer's answer to a dial; also the deadline of a message sent by POST. */
 export const PEER_CONNECT_MS = 1_000
-/** Until a dial is connected, another is begun this often: TCP itself tries again after a second,
+/** Until a dial is answered, another is begun this often: TCP itself tries again after a second,
  * and a network that was whole for half of that would not be used. */
 export const PEER_CONNECT_AGAIN_MS = 150
 export const PEER_RETRY_MIN_MS = 20

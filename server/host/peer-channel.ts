@@ -55,6 +55,7 @@ export class PeerChannel {
   private askedBytes = 0
   /** Runs while the connection is doubted: then it is replaced. */
   private doubt: NodeJS.Timeout | null = null
+  private doubtBeganAt = 0
   private idleSweeps = 0
   private timer: NodeJS.Timeout | null = null
   private giveUp: (() => void) | null = null
@@ -88,8 +89,9 @@ export class PeerChannel {
   flush(): void {
     if (this.current === null || this.queue.length === 0 || this.isDoubted) return
     this.askedBytes += this.queue.bytes
-    this.askedAt ??= performance.now()
-    if (performance.now() - this.askedAt >= PEER_SILENT_MS) this.beginDoubt()
+    const now = performance.now()
+    this.askedAt ??= now
+    if (now - this.askedAt >= PEER_SILENT_MS) this.beginDoubt(now)
     this.current.flush()
   }
 
@@ -98,11 +100,15 @@ export class PeerChannel {
     return this.doubt !== null || this.giveUp !== null
   }
 
-  /** Something came from the peer, on whatever connection. */
-  onHeard(): void {
+  /** Since when nothing seems to come through, in ms of `performance.now`; null: nothing tells so. */
+  get doubtedAt(): number | null {
+    return this.isDoubted ? this.doubtBeganAt : null
+  }
+
+  /** Something came from the peer, on whatever connection; `now` in ms of `performance.now`. */
+  onHeard(now: number): void {
     if (this.askedAt === null) return
-    const wasSilent = performance.now() - this.askedAt >= PEER_SILENT_MS
-    if (wasSilent) this.beginDoubt()
+    if (now - this.askedAt >= PEER_SILENT_MS) this.beginDoubt(now)
     this.askedAt = null
     this.askedBytes = 0
   }
@@ -127,13 +133,16 @@ export class PeerChannel {
   }
 
   /** Asks for a sign of life on this very connection. */
-  private beginDoubt(): void {
+  private beginDoubt(now: number): void {
     if (this.current === null || this.doubt !== null || this.giveUp !== null) return
     if (this.askedBytes > PEER_DOUBT_BYTES) return
+    this.doubtBeganAt = now
     const dropped = this.queue.push(this.options.ping)
     if (dropped.length > 0) this.options.onDropped(dropped, 'queueFull')
     this.current.flush()
-    this.replaceAfter(Math.max(PEER_DOUBT_MS, (this.current.roundTripMicros ?? 0) / 500))
+    // The last round trip may have lain in a cut itself. Two of the quickest are time enough.
+    const { leastRoundTripMicros: least } = this.current
+    this.replaceAfter(Math.max(PEER_DOUBT_MS, Number.isFinite(least) ? (2 * least) / 1_000 : 0))
   }
 
   private replaceAfter(ms: number): void {

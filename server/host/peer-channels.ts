@@ -185,9 +185,11 @@ export class PeerChannels<Request, Reply> {
     if (address === null) return url === null ? null : this.channelTo(url, { address, url })
     const key = addressKey(address)
     const channel = url === null ? null : this.channelTo(key, { address, url })
-    if (channel !== null && channel.link !== null) return channel
+    const doubtedAt = channel === null || channel.link === null ? 0 : channel.doubtedAt
+    if (doubtedAt === null) return channel
+    // What comes in on the peer's own connection was not lost: neither will be what goes out on it.
     const own = this.accepted.get(key)?.findLast(link => link.isOpen)
-    if (own === undefined) return channel
+    if (own === undefined || own.heardAt < doubtedAt) return channel
     channel?.open()
     return own
   }
@@ -227,7 +229,11 @@ export class PeerChannels<Request, Reply> {
     if (!this.starts.onHeard(link.presence)) return link.destroy('twin')
     const frame = decodeFrameOf(this.schema, bytes)
     countReceived(counters, frame.type, bytes.length)
-    this.dialled.get(addressKey(link.peer))?.onHeard()
+    const channel = this.dialled.get(addressKey(link.peer))
+    if (channel !== undefined) {
+      link.heardAt = performance.now()
+      channel.onHeard(link.heardAt)
+    }
     if (!isControl(frame)) {
       onMessage(link.peer, frame)
       return
@@ -245,6 +251,7 @@ export class PeerChannels<Request, Reply> {
       case 'pong':
         if (link.pingedAt === 0) return
         link.roundTripMicros = monotonicMicros() - link.pingedAt
+        link.leastRoundTripMicros = Math.min(link.leastRoundTripMicros, link.roundTripMicros)
         link.pingedAt = 0
         countRoundTrip(counters, link.roundTripMicros)
         onRoundTrip(link.peer, link.roundTripMicros)

@@ -1,6 +1,6 @@
 // Opens a channel: an HTTP request with `Upgrade: shardglass-peer`, after which the connection
-// carries frames. One deadline covers connecting, TLS and the answer; as long as nothing is connected,
-// further attempts are begun beside the first, and the first that is answered counts.
+// carries frames. One deadline covers connecting, TLS and the answer; further attempts are begun beside
+// the first, since a cut can begin between any two packets, and the first that is answered counts.
 
 import { type ClientRequest, request as httpRequest, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
@@ -83,7 +83,6 @@ class Dialling {
     }
     const request = requestFor(target)(target, { ...tls, agent: false, headers })
     attempts.add(request)
-    request.on('socket', socket => socket.once('connect', () => clearInterval(this.again)))
     request.on('upgrade', (response, socket, head) => {
       attempts.delete(request)
       const answerer = checkAnswerer(identity, response.headers, options.target)

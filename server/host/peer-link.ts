@@ -48,6 +48,10 @@ export class PeerLink {
   isOpen = true
   /** Of the last answered ping, in µs; null before the first. */
   roundTripMicros: number | null = null
+  /** The quickest of all answered pings, in µs: what the way takes, without what lay in it. */
+  leastRoundTripMicros = Number.POSITIVE_INFINITY
+  /** When the last frame came in, in ms of `performance.now`; 0: none has. */
+  heardAt = 0
   /** Pings sent since the last frame came in. */
   unanswered = 0
   /** A ping is in the queue, for the next frame to take along. */

@@ -70,6 +70,18 @@ class CutProxy {
     }
   }
 
+  /** What is sent from now on arrives at the release, none of it lost. */
+  hold(): void {
+    for (const [from, to] of this.pairs) for (const socket of [from, to]) socket.unpipe().pause()
+  }
+
+  release(): void {
+    for (const [from, to] of this.pairs) {
+      from.pipe(to)
+      to.pipe(from)
+    }
+  }
+
   close(): void {
     for (const pair of this.pairs) for (const socket of pair) socket.destroy()
     this.server.close()
@@ -181,6 +193,44 @@ test('who is heard again on another connection looks after its own', async () =>
   assert.is(proxy.connections, 1, 'nothing is said, nothing is missed')
   b.transport.send([a.self], beat(3))
   await until(() => proxy.connections === 2, 'a fresh connection')
+})
+
+test('a round trip that lay in a cut makes nobody patient with the next one', async () => {
+  const { a, b, proxy } = await pair()
+  const roundTrip = (): number => a.transport.peers()[0]?.roundTripMicros ?? 0
+  await sayUntil(a, b, () => roundTrip() > 0)
+  proxy.hold()
+  const pings = a.transport.counters.sent.ping ?? 0
+  a.transport.send([b.self], beat(1))
+  await until(() => (a.transport.counters.sent.ping ?? 0) > pings, 'a ping')
+  await new Promise(resolve => setTimeout(resolve, PEER_PING_MS))
+  proxy.release()
+  await until(() => roundTrip() > PEER_PING_MS * 900, 'its answer')
+  proxy.cut()
+  const tookMs = await sayUntil(a, b, () => proxy.connections === 2)
+  assert.ok(
+    tookMs < 1_000,
+    `${tookMs} ms, where ${roundTrip() / 500} would be two such round trips`,
+  )
+})
+
+test('while its own is doubted, the connection on which the other is heard is used', async () => {
+  const { a, b, proxy } = await pair()
+  const way = await new CutProxy(a.port).start()
+  open.push(way)
+  b.urls.set('1/0', way.url)
+  b.transport.send([a.self], beat(1))
+  await until(() => newest(a) === 1, 'the way back')
+  way.cut()
+  way.isTaking = false
+  await sayUntil(b, a, () => b.transport.counters.dials === 2)
+  const tookMs = await sayUntil(b, a, () => {
+    a.transport.send([b.self], beat(1))
+    return newest(a) > 1
+  })
+  assert.ok(tookMs < 500, `${tookMs} ms`)
+  assert.is(b.transport.counters.failures.silent, 0, 'its own is not given up yet')
+  assert.is(proxy.connections, 1)
 })
 
 test('much on its way is left the time that it takes', async () => {
