@@ -142,7 +142,7 @@ export class PeerChannel {
     this.current.flush()
     // The last round trip may have lain in a cut itself. Two of the quickest are time enough.
     const { leastRoundTripMicros: least } = this.current
-    this.replaceAfter(Math.max(PEER_DOUBT_MS, Number.isFinite(least) ? (2 * least) / 1_000 : 0))
+    this.replaceAfter(Math.max(PEER_DOUBT_MS, (2 * (least ?? 0)) / 1_000))
   }
 
   private replaceAfter(ms: number): void {

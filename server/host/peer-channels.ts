@@ -225,7 +225,7 @@ export class PeerChannels<Request, Reply> {
   }
 
   private onFrame(bytes: Buffer, link: PeerLink): void {
-    const { counters, calls, onMessage, onCall, onRoundTrip } = this.options
+    const { counters, calls, onMessage, onCall } = this.options
     if (!this.starts.onHeard(link.presence)) return link.destroy('twin')
     const frame = decodeFrameOf(this.schema, bytes)
     countReceived(counters, frame.type, bytes.length)
@@ -249,16 +249,21 @@ export class PeerChannels<Request, Reply> {
         this.enqueue(link, this.pong)
         return
       case 'pong':
-        if (link.pingedAt === 0) return
-        link.roundTripMicros = monotonicMicros() - link.pingedAt
-        link.leastRoundTripMicros = Math.min(link.leastRoundTripMicros, link.roundTripMicros)
-        link.pingedAt = 0
-        countRoundTrip(counters, link.roundTripMicros)
-        onRoundTrip(link.peer, link.roundTripMicros)
+        this.onPong(link)
         return
       default:
         unreachable(frame)
     }
+  }
+
+  private onPong(link: PeerLink): void {
+    if (link.pingedAt === 0) return
+    const micros = monotonicMicros() - link.pingedAt
+    link.pingedAt = 0
+    link.roundTripMicros = micros
+    link.leastRoundTripMicros = Math.min(link.leastRoundTripMicros ?? micros, micros)
+    countRoundTrip(this.options.counters, micros)
+    this.options.onRoundTrip(link.peer, micros)
   }
 
   private reply(link: PeerLink, id: number, reply: Reply): void {

@@ -48,8 +48,8 @@ export class PeerLink {
   isOpen = true
   /** Of the last answered ping, in µs; null before the first. */
   roundTripMicros: number | null = null
-  /** The quickest of all answered pings, in µs: what the way takes, without what lay in it. */
-  leastRoundTripMicros = Number.POSITIVE_INFINITY
+  /** The quickest of all answered pings, in µs: what the way takes, without what lay in it; null before. */
+  leastRoundTripMicros: number | null = null
   /** When the last frame came in, in ms of `performance.now`; 0: none has. */
   heardAt = 0
   /** Pings sent since the last frame came in. */

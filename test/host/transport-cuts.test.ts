@@ -45,7 +45,12 @@ class CutProxy {
   connections = 0
   /** False: whoever connects is turned away. */
   isTaking = true
+  /** True: whoever connects is taken, and hears nothing. */
+  isMute = false
+  /** Of each byte, on connections from now on. */
+  delayMs = 0
   private readonly pairs: [Socket, Socket][] = []
+  private readonly mute: Socket[] = []
   private readonly server = createServer(socket => this.carry(socket))
   private readonly port: number
 
@@ -83,20 +88,27 @@ class CutProxy {
   }
 
   close(): void {
-    for (const pair of this.pairs) for (const socket of pair) socket.destroy()
+    for (const socket of [...this.pairs.flat(), ...this.mute]) socket.destroy()
     this.server.close()
   }
 
   private carry(from: Socket): void {
     if (!this.isTaking) return void from.destroy()
     this.connections += 1
+    if (this.isMute) return void this.mute.push(from)
     const to = connect(this.port, '127.0.0.1')
     this.pairs.push([from, to])
-    from.pipe(to)
-    to.pipe(from)
+    this.join(from, to)
+    this.join(to, from)
     for (const socket of [from, to]) socket.on('error', () => socket.destroy())
     from.on('close', () => to.destroy())
     to.on('close', () => from.destroy())
+  }
+
+  private join(from: Socket, to: Socket): void {
+    const { delayMs } = this
+    if (delayMs === 0) from.pipe(to)
+    else from.on('data', chunk => setTimeout(() => to.write(chunk), delayMs))
   }
 }
 
@@ -220,7 +232,7 @@ test('while its own is doubted, the connection on which the other is heard is us
   open.push(way)
   b.urls.set('1/0', way.url)
   b.transport.send([a.self], beat(1))
-  await until(() => newest(a) === 1, 'the way back')
+  await until(() => newest(a) === 1 && b.transport.peers()[0]?.isConnected === true, 'the way back')
   way.cut()
   way.isTaking = false
   await sayUntil(b, a, () => b.transport.counters.dials === 2)
@@ -231,6 +243,53 @@ test('while its own is doubted, the connection on which the other is heard is us
   assert.ok(tookMs < 500, `${tookMs} ms`)
   assert.is(b.transport.counters.failures.silent, 0, 'its own is not given up yet')
   assert.is(proxy.connections, 1)
+})
+
+test('one on which nothing is heard either is not used in its place', async () => {
+  const { a, b, proxy } = await pair()
+  const way = await new CutProxy(a.port).start()
+  open.push(way)
+  b.urls.set('1/0', way.url)
+  b.transport.send([a.self], beat(1))
+  await until(() => newest(a) === 1 && b.transport.peers()[0]?.isConnected === true, 'the way back')
+  proxy.cut()
+  way.cut()
+  let sent = 1
+  let sentBefore = 0
+  const timer = setInterval(() => {
+    if (way.connections === 1) sentBefore = sent
+    b.transport.send([a.self], beat(++sent))
+  }, 20)
+  await until(() => newest(a) > 1, 'the fresh one').finally(() => clearInterval(timer))
+  const first = firstAfter(a, 1)
+  assert.ok(first !== undefined && first <= sentBefore, `${first} of ${sentBefore} sent before`)
+})
+
+test('a way on which all takes long is left two round trips', async () => {
+  const { a, b, proxy } = await pair()
+  proxy.cut()
+  proxy.delayMs = 250
+  await sayUntil(a, b, () => (a.transport.peers()[0]?.roundTripMicros ?? 0) > 400_000)
+  const { connections } = proxy
+  const pongs = b.transport.counters.sent.pong ?? 0
+  await sayUntil(a, b, () => (b.transport.counters.sent.pong ?? 0) >= pongs + 3)
+  assert.is(proxy.connections, connections)
+})
+
+test('a dial that was connected and is not answered is not waited for', async () => {
+  const [a, b] = [await startPeer({ replica: 0 }), await startPeer({ replica: 1 })]
+  const proxy = await new CutProxy(b.port).start()
+  open.push(a, b, proxy)
+  introduce(a, b)
+  a.urls.set('1/1', proxy.url)
+  proxy.isMute = true
+  a.transport.send([b.self], beat(1))
+  await until(() => proxy.connections === 1, 'the dial')
+  proxy.isMute = false
+  const startedAt = performance.now()
+  await until(() => newest(b) === 1, 'the message')
+  const tookMs = performance.now() - startedAt
+  assert.ok(tookMs < PEER_CONNECT_MS / 2, `${tookMs} ms`)
 })
 
 test('much on its way is left the time that it takes', async () => {

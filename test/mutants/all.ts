@@ -2,6 +2,7 @@
 
 import { ARCHIVE_MUTANTS } from './archive.ts'
 import { CLIENT_MUTANTS } from './clients.ts'
+import { CUT_MUTANTS } from './cuts.ts'
 import { DASHBOARD_MUTANTS } from './dashboard.ts'
 import { METRIC_MUTANTS } from './metrics.ts'
 import type { Mutant } from './mutant.ts'
@@ -16,6 +17,7 @@ export const ALL_MUTANTS: readonly Mutant[] = [
   ...PAXOS_MUTANTS,
   ...READ_MUTANTS,
   ...SHELL_MUTANTS,
+  ...CUT_MUTANTS,
   ...SHARD_MUTANTS,
   ...CLIENT_MUTANTS,
   ...TRACE_MUTANTS,

@@ -8,7 +8,6 @@ const FULL = 'test/host/store-full-disk.test.ts'
 const FAULT = 'test/host/wal-fault.test.ts'
 const DAMAGE = 'test/host/wal-damage.test.ts'
 const CRASH = 'test/host/wal-crash.test.ts'
-const CUTS = 'test/host/transport-cuts.test.ts'
 const PITFALLS = 'test/pitfalls/clients.test.ts'
 
 export const SHELL_MUTANTS: readonly Mutant[] = [
@@ -59,54 +58,6 @@ export const SHELL_MUTANTS: readonly Mutant[] = [
     find: 'presence.links -= 1',
     replace: '',
     by: { file: 'test/host/peer-starts.test.ts', test: 'is no copy' },
-  },
-  {
-    name: 'cut-connection-kept',
-    row: 'G4',
-    file: 'server/host/peer-channel.ts',
-    find: '    this.askedAt ??= now\n    if (now - this.askedAt >= PEER_SILENT_MS) this.beginDoubt(now)',
-    replace: '    this.askedAt ??= now',
-    by: { file: CUTS, test: 'carries nothing any more' },
-  },
-  {
-    name: 'cut-connection-not-noticed-when-heard',
-    row: 'G4',
-    file: 'server/host/peer-channel.ts',
-    find: '    if (now - this.askedAt >= PEER_SILENT_MS) this.beginDoubt(now)\n    this.askedAt = null',
-    replace: '    this.askedAt = null',
-    by: { file: CUTS, test: 'looks after its own' },
-  },
-  {
-    name: 'doubted-connection-written-to',
-    row: 'G4',
-    file: 'server/host/peer-channel.ts',
-    find: ' || this.queue.length === 0 || this.isDoubted) return',
-    replace: ' || this.queue.length === 0) return',
-    by: { file: CUTS, test: 'sent while it is doubted' },
-  },
-  {
-    name: 'patient-after-a-cut',
-    row: 'G4',
-    file: 'server/host/peer-channel.ts',
-    find: 'const { leastRoundTripMicros: least } = this.current',
-    replace: 'const least = this.current.roundTripMicros ?? 0',
-    by: { file: CUTS, test: 'a round trip that lay in a cut' },
-  },
-  {
-    name: 'doubted-way-only',
-    row: 'G4',
-    file: 'server/host/peer-channels.ts',
-    find: 'if (own === undefined || own.heardAt < doubtedAt) return channel',
-    replace: 'if (own === undefined || doubtedAt > 0) return channel',
-    by: { file: CUTS, test: 'the connection on which the other is heard' },
-  },
-  {
-    name: 'dial-waits-for-tcp',
-    row: 'G4',
-    file: 'server/host/peer-dial.ts',
-    find: 'setInterval(() => this.attempt(), PEER_CONNECT_AGAIN_MS)',
-    replace: 'setInterval(() => {}, PEER_CONNECT_AGAIN_MS)',
-    by: { file: CUTS, test: 'first packet was lost' },
   },
   {
     name: 'misplaced-first-record-taken',
